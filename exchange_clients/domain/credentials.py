@@ -1,0 +1,20 @@
+"""Secrets of one account on one venue. They never show up in a repr, a log line or an error."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Credentials(msgspec.Struct, frozen=True, repr_omit_defaults=True):
+    """Named secret texts, named as the venue's `VenueSpec.credential_fields` lists them."""
+
+    values: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name]
+
+    def get(self, name: str, default: str = "") -> str:
+        return self.values.get(name, default)
+
+    def __repr__(self) -> str:
+        return f"Credentials({', '.join(sorted(self.values))}: hidden)"

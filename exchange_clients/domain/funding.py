@@ -1,0 +1,99 @@
+"""Funding truth: a rate without its interval can't be built, and a raw number is never thrown away."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from exchange_clients.domain.provenance import Provenance
+
+HOURS_PER_YEAR = 8760
+_HOUR = timedelta(hours=1)
+
+
+class FundingKind(StrEnum):
+    """PREDICTED: what the next payment would be. SETTLED: what was paid. ACCRUING: paid continuously at this pace."""
+
+    PREDICTED = "predicted"
+    SETTLED = "settled"
+    ACCRUING = "accruing"
+
+
+class FundingRate(msgspec.Struct, frozen=True):
+    """A funding rate. `rate`: fraction of notional per `interval`, positive = longs pay shorts.
+
+    `effective_at`: the instant it describes (observation for predicted and accruing, settlement for settled).
+    `next_payment_at`: None where funding accrues continuously or the venue does not say. `source`: the call it came from.
+    Raises ValueError for an interval that is not positive, a rate that is not finite or a naive time.
+    """
+
+    rate: Decimal
+    interval: timedelta
+    kind: FundingKind
+    effective_at: datetime
+    next_payment_at: datetime | None
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.interval <= timedelta(0):
+            raise ValueError(f"a funding interval of {self.interval} is not an interval")
+        if not self.rate.is_finite():
+            raise ValueError(f"{self.rate} is not a funding rate")
+        if self.effective_at.tzinfo is None or (self.next_payment_at is not None and self.next_payment_at.tzinfo is None):
+            raise ValueError("funding times must be aware UTC")
+
+    @property
+    def interval_hours(self) -> Decimal:
+        return Decimal(self.interval // timedelta(seconds=1)) / 3600
+
+    def per_hour(self) -> Decimal:
+        """Fraction per hour."""
+        return self.rate * 3600 / (self.interval // timedelta(seconds=1))
+
+    def per_8h(self) -> Decimal:
+        """Fraction per eight hours, the figure that most screens show."""
+        return self.rate * 28800 / (self.interval // timedelta(seconds=1))
+
+    def annual(self) -> Decimal:
+        """Fraction per year of 8,760 hours, simple (not compounded)."""
+        return self.rate * (3600 * HOURS_PER_YEAR) / (self.interval // timedelta(seconds=1))
+
+
+class RawRate(msgspec.Struct, frozen=True):
+    """The number exactly as the venue wrote it and what one unit of it means, for example ("0.0000742", "fraction per 8 h")."""
+
+    value: str
+    unit: str
+
+
+class FundingObservation(msgspec.Struct, frozen=True):
+    """What a venue says about one market's funding now.
+
+    `rate` is None when it can't be known (no number, or no interval to read it by); `unknown_because` then says why.
+    """
+
+    venue: str
+    symbol: str
+    venue_symbol: str
+    multiplier: Decimal
+    rate: FundingRate | None
+    raw: RawRate | None
+    unknown_because: str
+    observed_at: datetime
+    provenance: Provenance
+
+
+class FundingPayment(msgspec.Struct, frozen=True):
+    """Funding booked on our account. `amount` in settlement currency, positive = received.
+
+    `rate` (fraction per the venue's interval) and `position_size` (signed, venue units) are None where the venue leaves them out.
+    """
+
+    venue: str
+    symbol: str
+    payment_id: str
+    amount: Decimal
+    rate: Decimal | None
+    position_size: Decimal | None
+    paid_at_ms: int

@@ -1,0 +1,97 @@
+"""Orders and fills: commitments, so every number of money is a Decimal. All enums here are strict."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from exchange_clients.domain.instruments import Instrument
+from exchange_clients.domain.side import Side
+
+
+class TimeInForce(StrEnum):
+    """How long an order may rest."""
+
+    GTC = "gtc"
+    IOC = "ioc"
+    POST_ONLY = "post_only"
+
+
+class OrderStatus(StrEnum):
+    """What a venue says of an order.
+
+    PENDING: received and not yet decided (queued for risk checks, or waiting for a trigger). A partly filled order that still
+    rests is OPEN. CANCELLED and REJECTED may carry fills: look at `filled`.
+    """
+
+    PENDING = "pending"
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED)
+
+
+class Liquidity(StrEnum):
+    """Which side of the spread a fill was on."""
+
+    MAKER = "maker"
+    TAKER = "taker"
+
+
+class OrderRequest(msgspec.Struct, frozen=True):
+    """An order we want. `size` > 0 in venue units, already on the instrument's grid. `price` None means a market order."""
+
+    client_order_id: str
+    instrument: Instrument
+    side: Side
+    size: Decimal
+    price: Decimal | None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    reduce_only: bool = False
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What a venue reports about one order, at `updated_ms` of the venue's clock.
+
+    `size` and `filled` in venue units, `filled` cumulative. `average_price` is None until something filled or where the venue
+    does not say. `reason` holds the venue's own words for a cancellation or rejection, else "".
+    """
+
+    venue: str
+    symbol: str
+    venue_order_id: str
+    client_order_id: str | None
+    side: Side
+    size: Decimal
+    filled: Decimal
+    price: Decimal | None
+    average_price: Decimal | None
+    status: OrderStatus
+    reduce_only: bool
+    reason: str
+    updated_ms: int
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.size - self.filled
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """One execution. `fee` in `fee_asset`, positive when paid, negative for a rebate. `fill_id` is unique on the venue."""
+
+    venue: str
+    symbol: str
+    fill_id: str
+    venue_order_id: str
+    client_order_id: str | None
+    side: Side
+    size: Decimal
+    price: Decimal
+    fee: Decimal
+    fee_asset: str
+    liquidity: Liquidity
+    time_ms: int

@@ -1,0 +1,1 @@
+"""The one I/O engine. It speaks every dialect and knows no venue."""

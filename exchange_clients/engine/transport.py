@@ -1,0 +1,68 @@
+"""The seam between the engine and the wire. Real sockets, in-memory sandboxes and recordings all stand behind these protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+
+class HttpRequest(msgspec.Struct, frozen=True):
+    """One request. `url` is absolute, with its query. `timeout_s` counts seconds of the event loop for the whole exchange."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = {}
+    body: bytes | None = None
+    timeout_s: float = 10.0
+
+
+class HttpResponse(msgspec.Struct, frozen=True):
+    """One complete reply. Header names are lower case."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = {}
+
+
+class TransportFailure(Exception):
+    """No reply. `sent`: False only if it is certain that no byte of the request left this machine."""
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = sent
+
+
+class HttpTransport(Protocol):
+    """Sends requests. Raises TransportFailure, never an error of the library behind it."""
+
+    async def request(self, request: HttpRequest) -> HttpResponse: ...
+
+    async def close(self) -> None: ...
+
+
+OnFrame = Callable[[bytes], None]
+OnClose = Callable[[str], None]
+
+
+class Socket(Protocol):
+    """An open WebSocket. `send` and `close` never block and never raise; a dead socket reports through `on_close`."""
+
+    def send(self, frame: bytes) -> None:
+        """Queue one text frame."""
+
+    def close(self) -> None:
+        """Close; `on_close` follows once."""
+
+
+class WebSocketTransport(Protocol):
+    """Opens sockets. `on_frame` gets every data frame as bytes, in order, on the event loop's thread; `on_close` comes once."""
+
+    async def connect(
+        self, url: str, headers: Mapping[str, str], on_frame: OnFrame, on_close: OnClose, timeout_s: float = 10.0
+    ) -> Socket:
+        """Open a socket. Raises TransportFailure(sent=False) when that fails."""
+
+    async def close(self) -> None: ...

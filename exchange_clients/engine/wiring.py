@@ -1,0 +1,29 @@
+"""Everything a client is built from, chosen by whoever composes the program and by nobody else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from exchange_clients.domain.credentials import Credentials
+from exchange_clients.domain.provenance import Environment
+from exchange_clients.engine.clock import Clock
+from exchange_clients.engine.transport import HttpTransport, WebSocketTransport
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """One client's world. `rest_url`, `websocket_url`: base addresses without trailing slash, the venue's path included.
+
+    `credentials`: None for reading only. `random`: jitter of back-off. Transports belong to whoever made them; clients share
+    them and do not close them.
+    """
+
+    environment: Environment
+    rest_url: str
+    websocket_url: str
+    clock: Clock
+    http: HttpTransport
+    websocket: WebSocketTransport
+    credentials: Credentials | None = None
+    random: Random = field(default_factory=Random)

@@ -1,0 +1,29 @@
+"""The venues. Adding one is adding one line; its code is imported when it is first asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from exchange_clients.errors import Misconfigured
+from exchange_clients.spec import VenueSpec
+
+_VENUES: dict[str, str] = {
+    "hyperliquid": "exchange_clients.hyperliquid.common:SPEC",
+    "paradex": "exchange_clients.paradex.common:SPEC",
+    "pacifica": "exchange_clients.pacifica.common:SPEC",
+}
+
+
+def names() -> tuple[str, ...]:
+    """The names of all venues, in the order of the registry."""
+    return tuple(_VENUES)
+
+
+def spec(name: str) -> VenueSpec:
+    """The venue called `name` (any case). Raises Misconfigured, listing the known ones, for any other name."""
+    path = _VENUES.get(name.lower())
+    if path is None:
+        raise Misconfigured(name, "registry", f"unknown venue; known are {', '.join(_VENUES)}")
+    module, _, attribute = path.partition(":")
+    found: VenueSpec = getattr(import_module(module), attribute)
+    return found
