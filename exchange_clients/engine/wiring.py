@@ -8,6 +8,7 @@ from random import Random
 from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.clock import Clock
+from exchange_clients.engine.rate_limit import RateLimits
 from exchange_clients.engine.transport import HttpTransport, WebSocketTransport
 
 
@@ -15,7 +16,8 @@ from exchange_clients.engine.transport import HttpTransport, WebSocketTransport
 class Wiring:
     """One client's world. `rest_url`, `websocket_url`: base addresses without trailing slash, the venue's path included.
 
-    `credentials`: None for reading only. `random`: jitter of back-off. Transports belong to whoever made them; clients share
+    `credentials`: None for reading only. `limits`: budgets, shared by clients behind one address. `random`: jitter of
+    back-off. Transports belong to whoever made them; clients share
     them and do not close them.
     """
 
@@ -26,4 +28,5 @@ class Wiring:
     http: HttpTransport
     websocket: WebSocketTransport
     credentials: Credentials | None = None
+    limits: RateLimits = field(default_factory=RateLimits)
     random: Random = field(default_factory=Random)

@@ -1,0 +1,73 @@
+"""A venue's API as rows of data. The same rows feed the session, the rate limiter, the generated reference and the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Retry(StrEnum):
+    """READ: may be repeated after anything but a refusal. ACT: money moves; repeated only when certainly nothing was sent."""
+
+    READ = "read"
+    ACT = "act"
+
+
+class Meter(msgspec.Struct, frozen=True):
+    """A budget the venue keeps: `capacity` units in any `window_s` seconds, counted per `key` (address, account, …)."""
+
+    name: str
+    capacity: float
+    window_s: float
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One call.
+
+    `path` may hold `{names}`. `reply`: the wire type of a success (None: the body is not looked at). `weight`: units of `meter`.
+    `private`: whether the call needs credentials. `operation`: the venue's own word for it where one path carries several.
+    """
+
+    name: str
+    method: str
+    path: str
+    reply: Any
+    meter: Meter
+    weight: float = 1.0
+    retry: Retry = Retry.READ
+    private: bool = False
+    operation: str = ""
+    timeout_s: float = 10.0
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One use of an endpoint: what to fill in, before signing."""
+
+    endpoint: Endpoint
+    path: Mapping[str, str] = {}
+    query: Mapping[str, str | int] = {}
+    payload: Any = None
+
+
+class SequenceRule(StrEnum):
+    """How a channel's frames hang together."""
+
+    NONE = "events without order numbers"
+    SNAPSHOT = "every frame is complete"
+    INCREMENT = "a snapshot, then changes numbered without gaps"
+
+
+class Channel(msgspec.Struct, frozen=True):
+    """One kind of stream. `name`: the venue's. `frame`: the wire type of a whole frame. `private`: needs a login.
+
+    `conflate`: a slow reader gets only the newest state (for snapshots of a state, never for events).
+    """
+
+    name: str
+    frame: Any
+    sequence: SequenceRule
+    private: bool = False
+    conflate: bool = False

@@ -1,0 +1,46 @@
+"""Who may try again, in one place: a policy is (endpoint, error class), never a decorator on a method."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+
+from exchange_clients.engine.endpoint import Retry
+from exchange_clients.errors import NotSent, OutcomeUnknown, RateLimited
+
+T = TypeVar("T")
+
+ATTEMPTS_MAX = 4
+BACKOFF_S_FIRST = 0.1
+BACKOFF_S_MAX = 5.0
+
+REPEATABLE: dict[Retry, tuple[type[Exception], ...]] = {
+    Retry.READ: (NotSent, OutcomeUnknown, RateLimited),
+    Retry.ACT: (NotSent,),
+}
+
+
+def backoff_s(attempt: int, random: Random, first_s: float = BACKOFF_S_FIRST, max_s: float = BACKOFF_S_MAX) -> float:
+    """Seconds to wait before try number `attempt` + 1 (attempt ≥ 1): doubling, bounded, jittered downwards by up to half."""
+    return float(min(max_s, first_s * 2 ** (attempt - 1)) * (0.5 + random.random() / 2))
+
+
+async def repeat(policy: Retry, work: Callable[[], Awaitable[T]], random: Random) -> T:
+    """Run `work` until it succeeds, fails for good or was tried ATTEMPTS_MAX times; the last error is raised as it is."""
+
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome is not None else None
+        if isinstance(error, RateLimited):
+            return error.retry_after_s
+        return backoff_s(state.attempt_number, random)
+
+    retrying = AsyncRetrying(
+        stop=stop_after_attempt(ATTEMPTS_MAX),
+        retry=retry_if_exception_type(REPEATABLE[policy]),
+        wait=wait,
+        reraise=True,
+    )
+    return await retrying(work)

@@ -1,0 +1,148 @@
+"""The only road to a venue's HTTP: take the meter's budget → sign with the clock and a nonce → send → classify → decode."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from exchange_clients.engine.endpoint import Call, Endpoint, Retry
+from exchange_clients.engine.retry import repeat
+from exchange_clients.engine.transport import HttpRequest, HttpResponse, TransportFailure
+from exchange_clients.engine.wiring import Wiring
+from exchange_clients.errors import (
+    AuthenticationFailed,
+    ExchangeError,
+    Misconfigured,
+    NotSent,
+    OutcomeUnknown,
+    ProtocolViolation,
+    RateLimited,
+    Refused,
+)
+
+RETRY_AFTER_S_DEFAULT = 1.0
+
+
+class Dialect:
+    """What differs between venues on the way to a reply. Each venue's client has one; the defaults suit a public JSON API."""
+
+    def meter_key(self, call: Call) -> str:
+        """Whom the venue counts this call against."""
+        return ""
+
+    async def prepare(self, call: Call) -> None:
+        """Get what signing needs and can't be computed, such as a session token. Runs before every try."""
+
+    def sign(self, call: Call) -> tuple[dict[str, str], bytes | None]:
+        """Headers and body of the request, signed now."""
+        if call.payload is None:
+            return {}, None
+        return {"Content-Type": "application/json"}, msgspec.json.encode(call.payload)
+
+    def refusal(self, call: Call, response: HttpResponse) -> ExchangeError | None:
+        """The error that the venue states in `response`, or None when it states none."""
+        return None
+
+    async def recover(self, error: Refused) -> bool:
+        """Mend what made the venue refuse (an expired token, a used nonce). True means: worth one more try."""
+        return False
+
+
+class Session:
+    """Calls one venue for one account."""
+
+    def __init__(self, venue: str, wiring: Wiring, dialect: Dialect) -> None:
+        self._venue = venue
+        self._wiring = wiring
+        self._dialect = dialect
+        self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
+
+    async def call(
+        self, endpoint: Endpoint, *, path: dict[str, str] | None = None, query: dict[str, Any] | None = None, payload: Any = None
+    ) -> Any:
+        """Use `endpoint` and return its decoded reply.
+
+        `query` entries that are None are left out. Raises NotSent, OutcomeUnknown, RateLimited, ProtocolViolation and whatever
+        Refused the venue's dialect recognises; which of them are tried again is decided by `endpoint.retry` alone.
+        """
+        if endpoint.private and self._wiring.credentials is None:
+            raise Misconfigured(self._venue, endpoint.name, "this call needs credentials and none were given")
+        call = Call(endpoint, path or {}, {k: v for k, v in (query or {}).items() if v is not None}, payload)
+        try:
+            return await repeat(endpoint.retry, lambda: self._once(call), self._wiring.random)
+        except Refused as refused:
+            if not await self._dialect.recover(refused):
+                raise
+        return await repeat(endpoint.retry, lambda: self._once(call), self._wiring.random)
+
+    async def _once(self, call: Call) -> Any:
+        endpoint = call.endpoint
+        limits, key = self._wiring.limits, self._dialect.meter_key(call)
+        await limits.take(self._venue, endpoint.name, endpoint.meter, key, endpoint.weight)
+        await self._dialect.prepare(call)
+        headers, body = self._dialect.sign(call)
+        request = HttpRequest(endpoint.method, self._url(call), headers, body, endpoint.timeout_s)
+        try:
+            response = await self._wiring.http.request(request)
+        except TransportFailure as failure:
+            raise self._transport_error(endpoint, failure) from failure
+        error = self._dialect.refusal(call, response) or self._status_error(endpoint, response)
+        if error is None:
+            return self._decode(endpoint, response.body)
+        if isinstance(error, RateLimited) or response.status == 429:
+            wait = error.retry_after_s if isinstance(error, RateLimited) else RETRY_AFTER_S_DEFAULT
+            limits.limit(self._venue, endpoint.meter, key).close_for(wait, asyncio.get_running_loop().time())
+        raise error
+
+    def _url(self, call: Call) -> str:
+        path = call.endpoint.path
+        if call.path:
+            path = path.format_map({name: quote(value, safe="") for name, value in call.path.items()})
+        query = f"?{urlencode(call.query)}" if call.query else ""
+        return f"{self._wiring.rest_url}{path}{query}"
+
+    def _transport_error(self, endpoint: Endpoint, failure: TransportFailure) -> ExchangeError:
+        if not failure.sent:
+            return NotSent(self._venue, endpoint.name, f"{failure.reason}; nothing was sent")
+        consequence = "it may have happened" if endpoint.retry is Retry.ACT else "nothing was learnt"
+        return OutcomeUnknown(self._venue, endpoint.name, f"{failure.reason}; {consequence}")
+
+    def _status_error(self, endpoint: Endpoint, response: HttpResponse) -> ExchangeError | None:
+        status = response.status
+        if status < 400:
+            return None
+        text = response.body[:200].decode("utf-8", "replace")
+        if status == 429:
+            if endpoint.retry is Retry.ACT:
+                return OutcomeUnknown(self._venue, endpoint.name, f"HTTP 429 to an acting call ({text}); it may have happened")
+            wait = _seconds(response.headers.get("retry-after", ""))
+            return RateLimited(self._venue, endpoint.name, f"HTTP 429 ({text}); waiting {wait:g} s", wait)
+        if status >= 500:
+            return OutcomeUnknown(self._venue, endpoint.name, f"HTTP {status} ({text}); whether it happened is not known")
+        if status in (401, 403):
+            return AuthenticationFailed(self._venue, endpoint.name, f"HTTP {status} ({text})", str(status))
+        return Refused(self._venue, endpoint.name, f"HTTP {status} ({text})", str(status))
+
+    def _decode(self, endpoint: Endpoint, body: bytes) -> Any:
+        if endpoint.reply is None:
+            return None
+        decoder = self._decoders.get(endpoint.name)
+        if decoder is None:
+            decoder = self._decoders[endpoint.name] = msgspec.json.Decoder(endpoint.reply, strict=False)
+        try:
+            return decoder.decode(body)
+        except msgspec.MsgspecError as error:
+            detail = f"the reply does not fit the protocol: {error}"
+            if endpoint.retry is Retry.ACT:
+                raise OutcomeUnknown(self._venue, endpoint.name, f"{detail}; it may have happened") from error
+            raise ProtocolViolation(self._venue, endpoint.name, detail, body, str(error).rpartition("`")[0]) from error
+
+
+def _seconds(text: str) -> float:
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return RETRY_AFTER_S_DEFAULT

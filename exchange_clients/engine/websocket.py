@@ -1,0 +1,83 @@
+"""WebSockets over picows: frames arrive as callbacks straight from the socket's read, without a task in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from picows import WSAutoPingStrategy, WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from exchange_clients.engine.transport import OnClose, OnFrame, Socket, TransportFailure
+
+FRAME_BYTES_MAX = 16 * 1024 * 1024
+PING_AFTER_IDLE_S = 20.0
+PONG_WITHIN_S = 10.0
+
+
+class _Listener(WSListener):  # type: ignore[misc]  # picows is compiled without type information for subclassing
+    def __init__(self, on_frame: OnFrame, on_close: OnClose) -> None:
+        super().__init__()
+        self._on_frame = on_frame
+        self._on_close = on_close
+        self._parts: list[bytes] = []
+        self._reason = "the socket was dropped"
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if kind == WSMsgType.TEXT or kind == WSMsgType.BINARY:
+            if frame.fin:
+                self._on_frame(frame.get_payload_as_bytes())
+            else:
+                self._parts = [frame.get_payload_as_bytes()]
+        elif kind == WSMsgType.CONTINUATION:
+            self._parts.append(frame.get_payload_as_bytes())
+            if frame.fin:
+                whole, self._parts = b"".join(self._parts), []
+                self._on_frame(whole)
+        elif kind == WSMsgType.CLOSE:
+            text = frame.get_close_message()
+            self._reason = f"the venue closed the socket ({frame.get_close_code()}{': ' + text if text else ''})"
+            transport.send_close(WSCloseCode.OK)
+            transport.disconnect()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._on_close(self._reason)
+
+
+class _Socket:
+    def __init__(self, transport: WSTransport) -> None:
+        self._transport = transport
+
+    def send(self, frame: bytes) -> None:
+        self._transport.send(WSMsgType.TEXT, frame)
+
+    def close(self) -> None:
+        self._transport.send_close(WSCloseCode.OK)
+        self._transport.disconnect()
+
+
+class PicowsTransport:
+    """WebSocketTransport for real networks. Protocol pings go out on idle sockets; an unanswered one drops the socket."""
+
+    async def connect(
+        self, url: str, headers: Mapping[str, str], on_frame: OnFrame, on_close: OnClose, timeout_s: float = 10.0
+    ) -> Socket:
+        try:
+            transport, _ = await ws_connect(
+                lambda: _Listener(on_frame, on_close),
+                url,
+                websocket_handshake_timeout=timeout_s,
+                extra_headers=dict(headers),
+                enable_auto_ping=True,
+                auto_ping_idle_timeout=PING_AFTER_IDLE_S,
+                auto_ping_reply_timeout=PONG_WITHIN_S,
+                auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
+                enable_auto_pong=True,
+                max_frame_size=FRAME_BYTES_MAX,
+            )
+        except (WSError, OSError, asyncio.TimeoutError) as error:
+            raise TransportFailure(str(error) or type(error).__name__, sent=False) from error
+        return _Socket(transport)
+
+    async def close(self) -> None:
+        """Nothing is shared between sockets; each is closed by its owner."""
