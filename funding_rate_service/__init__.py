@@ -1,0 +1,1 @@
+"""Collects funding rates of perpetual futures into PostgreSQL, ranks arbitrage between venues and serves both over HTTP."""
