@@ -33,10 +33,10 @@ class BookBuilder:
         self._bids, self._asks, self._bid_keys, self._ask_keys = [], [], [], []
 
     def advance(self, sequence: int) -> bool:
-        """The next frame is numbered `sequence`. False: already applied, skip it. Raises Gap when one is missing."""
+        """The next frame is numbered `sequence`. False: skip it (already applied, or no snapshot yet). Raises Gap when one is missing."""
         expected = self._sequence
         if expected is None:
-            raise Gap("changes came before a snapshot")
+            return False
         if sequence <= expected:
             return False
         if sequence != expected + 1:

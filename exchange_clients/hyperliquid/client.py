@@ -1,0 +1,372 @@
+"""Trading on Hyperliquid. Reads go by account address and need no key; acting calls are signed and never repeated blindly."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from exchange_clients.base import BaseExchangeClient
+from exchange_clients.domain.account import Balance, FeeRates, Position
+from exchange_clients.domain.events import AccountEvent, BookEvent, Connectivity, FillEvent, OrderEvent
+from exchange_clients.domain.funding import FundingPayment
+from exchange_clients.domain.instruments import Instrument, wire_text
+from exchange_clients.domain.market import OrderBook, Trade
+from exchange_clients.domain.orders import Fill, Order, OrderRequest, OrderStatus, TimeInForce
+from exchange_clients.domain.provenance import Environment
+from exchange_clients.domain.side import Side
+from exchange_clients.engine.book_builder import Gap
+from exchange_clients.engine.endpoint import Call, Channel, Endpoint
+from exchange_clients.engine.nonce import NonceSource
+from exchange_clients.engine.session import Dialect, Session
+from exchange_clients.engine.stream import Confirmed, Control, Denied, Stream, StreamDialect, Topic
+from exchange_clients.engine.transport import HttpResponse
+from exchange_clients.engine.wiring import Wiring
+from exchange_clients.errors import (
+    AuthenticationFailed,
+    BelowMinimum,
+    ExchangeError,
+    InsufficientMargin,
+    Misconfigured,
+    OrderNotFound,
+    OrderRejected,
+    OutcomeUnknown,
+    PriceOutOfBand,
+    ProtocolViolation,
+    RateLimited,
+    ReduceOnlyViolated,
+    Refused,
+    WouldCross,
+)
+from exchange_clients.hyperliquid import common, wire
+from exchange_clients.hyperliquid.signing import Signer
+
+TIF = {TimeInForce.GTC: "Gtc", TimeInForce.IOC: "Ioc", TimeInForce.POST_ONLY: "Alo"}
+ROWS_PER_PAGE_MAX = {common.USER_FILLS.name: 2000, common.USER_FUNDING.name: 500}
+NO_MATCH = "could not immediately match"
+
+# The venue states refusals in words only; these are the parts that stay the same (venue sheet section 7).
+REFUSALS: tuple[tuple[str, type[Refused]], ...] = (
+    ("Post only order would have immediately matched", WouldCross),
+    ("Insufficient margin", InsufficientMargin),
+    ("minimum value", BelowMinimum),
+    ("Order has zero size", BelowMinimum),
+    ("Reduce only order would increase", ReduceOnlyViolated),
+    ("away from the reference price", PriceOutOfBand),
+    ("never placed, already canceled, or filled", OrderNotFound),
+    ("does not exist", AuthenticationFailed),
+    ("nonce", AuthenticationFailed),
+)
+
+
+def refused(operation: str, text: str) -> ExchangeError:
+    """The error class for the venue's words; unknown words are a plain OrderRejected."""
+    if "Too many cumulative requests" in text:
+        return RateLimited(wire.VENUE, operation, text, retry_after_s=10.0)
+    kind = next((kind for part, kind in REFUSALS if part.lower() in text.lower()), OrderRejected)
+    return kind(wire.VENUE, operation, text, text)
+
+
+class HyperliquidDialect(Dialect):
+    """Signs actions; a refusal of a whole request comes with HTTP 200 and `status: err`."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._clock = wiring.clock
+        self._mainnet = wiring.environment is Environment.LIVE
+        self._nonces = NonceSource()
+        key = wiring.credentials.get("private_key") if wiring.credentials is not None else ""
+        try:
+            self._signer = Signer(key) if key else None
+        except ValueError as error:
+            raise Misconfigured(wire.VENUE, "credentials", "private_key is not 32 bytes of hex") from error
+
+    def sign(self, call: Call) -> tuple[dict[str, str], bytes | None]:
+        body = call.payload
+        if call.endpoint.private:
+            if self._signer is None:
+                raise Misconfigured(wire.VENUE, call.endpoint.name, "acting needs the credential private_key")
+            nonce = self._nonces.next(self._clock.now_ms())
+            signature = self._signer.sign_action(call.payload, nonce, self._mainnet)
+            body = {"action": call.payload, "nonce": nonce, "signature": signature, "vaultAddress": None, "expiresAfter": None}
+        return {"Content-Type": "application/json"}, msgspec.json.encode(body)
+
+    def refusal(self, call: Call, response: HttpResponse) -> ExchangeError | None:
+        operation = call.endpoint.name
+        if response.status == 422:
+            return Refused(wire.VENUE, operation, response.body[:200].decode("utf-8", "replace"), "422")
+        if not call.endpoint.private or response.status != 200:
+            return None
+        try:
+            reply = msgspec.json.decode(response.body, type=wire.ExchangeReply, strict=False)
+        except msgspec.MsgspecError:
+            return None
+        return None if reply.status == "ok" else refused(operation, str(reply.response))
+
+
+class HyperliquidStreams(StreamDialect):
+    """`{"channel": …, "data": …}` frames; subscriptions are confirmed by an echo."""
+
+    heartbeat = b'{"method":"ping"}'
+    heartbeat_every_s = 30.0
+
+    def token(self, frame: bytes) -> bytes:
+        start = frame.find(b'"channel":"') + 11
+        return frame[start : frame.find(b'"', start)]
+
+    def key(self, channel: Channel, frame: Any) -> str:
+        return frame.data.coin if channel is common.BOOK_CHANNEL else ""
+
+    def control(self, frame: bytes) -> Control:
+        if not frame.startswith(b"{"):
+            return None  # the greeting of older servers is bare text
+        message = msgspec.json.decode(frame)
+        if message["channel"] == "subscriptionResponse" and message["data"]["method"] == "subscribe":
+            return Confirmed(_identity(message["data"]["subscription"]))
+        if message["channel"] == "error":
+            return Denied("", Refused(wire.VENUE, "subscribe", str(message["data"])))
+        return None
+
+
+def _identity(subscription: dict[str, Any]) -> str:
+    return f"{subscription['type']}:{subscription.get('coin') or str(subscription.get('user', '')).lower()}"
+
+
+def _topic(channel: Channel, name: str, subscription: dict[str, Any], handler: Callable[[Any], Iterable[Any]]) -> Topic:
+    return Topic(
+        channel=channel,
+        name=name,
+        token=channel.name.encode(),
+        key=subscription.get("coin", ""),
+        confirms_as=_identity(subscription),
+        subscribe=msgspec.json.encode({"method": "subscribe", "subscription": subscription}),
+        unsubscribe=msgspec.json.encode({"method": "unsubscribe", "subscription": subscription}),
+        handler=handler,
+    )
+
+
+class HyperliquidClient(BaseExchangeClient):
+    """One account (or an approved agent acting for it: then `account_address` is the master's)."""
+
+    venue = wire.VENUE
+    capabilities = common.SPEC.capabilities
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._provenance = wiring.environment.provenance
+        self._session = Session(self.venue, wiring, HyperliquidDialect(wiring))
+        self._stream = Stream(self.venue, wiring, HyperliquidStreams())
+        self._address = wiring.credentials.get("account_address").lower() if wiring.credentials is not None else ""
+
+    async def close(self) -> None:
+        await self._stream.close()
+
+    async def fetch_instruments(self) -> Sequence[Instrument]:
+        return wire.to_instruments(await self._info(common.META))
+
+    async def fetch_order_book(self, instrument: Instrument, depth: int = 20) -> OrderBook:
+        book: wire.L2Book | None = await self._info(common.L2_BOOK, coin=instrument.venue_symbol)
+        if book is None:
+            raise Refused(self.venue, "l2Book", f"the venue knows no market {instrument.venue_symbol!r}")
+        full = wire.to_book(book, instrument.symbol, self._provenance)
+        return msgspec.structs.replace(full, bids=full.bids[:depth], asks=full.asks[:depth])
+
+    async def fetch_trades(self, instrument: Instrument, limit: int = 100) -> Sequence[Trade]:
+        newest_first = await self._info(common.RECENT_TRADES, coin=instrument.venue_symbol)
+        return [wire.to_trade(trade, self._provenance) for trade in reversed(newest_first[:limit])]
+
+    async def fetch_stats(self) -> Sequence[Any]:
+        meta, contexts = await self._info(common.META_AND_CONTEXTS)
+        now_ms = self._wiring.clock.now_ms()
+        pairs = zip(meta.universe, contexts, strict=True)
+        return [wire.to_stats(m, c, now_ms, self._provenance) for m, c in pairs if not m.is_delisted]
+
+    async def place_order(self, request: OrderRequest) -> Order:
+        if request.price is None:
+            raise Misconfigured(self.venue, "place_order", "this venue has no market orders; send an IOC with a price bound")
+        action = {"type": "order", "orders": [_order_wire(request)], "grouping": "na"}
+        status = await self._act(common.ORDER, action)
+        if status.error is not None:
+            if NO_MATCH in status.error:
+                return self._placed(request, "", Decimal(0), None, OrderStatus.CANCELLED, status.error)
+            raise refused("place_order", status.error)
+        if status.filled is not None:
+            done = status.filled.total_sz >= request.size
+            state = OrderStatus.FILLED if done else OrderStatus.CANCELLED
+            return self._placed(request, str(status.filled.oid), status.filled.total_sz, status.filled.avg_px, state, "")
+        oid = str(status.resting.oid)
+        if request.time_in_force is TimeInForce.GTC:  # it may have filled in part before it came to rest; only a read tells
+            return await self.fetch_order(request.instrument, venue_order_id=oid)
+        return self._placed(request, oid, Decimal(0), None, OrderStatus.OPEN, "")
+
+    async def cancel_order(
+        self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None
+    ) -> None:
+        asset = int(instrument.venue_id)
+        if venue_order_id is not None:
+            action = {"type": "cancel", "cancels": [{"a": asset, "o": int(venue_order_id)}]}
+            status = await self._act(common.CANCEL, action)
+        else:
+            cloid = wire.to_cloid(client_order_id or "")
+            status = await self._act(
+                common.CANCEL_BY_CLOID, {"type": "cancelByCloid", "cancels": [{"asset": asset, "cloid": cloid}]}
+            )
+        if status.error is not None:
+            raise refused("cancel_order", status.error)
+
+    async def amend_order(self, order: Order, instrument: Instrument, *, price: Decimal, size: Decimal) -> Order:
+        request = OrderRequest(
+            client_order_id=order.client_order_id or "",
+            instrument=instrument,
+            side=order.side,
+            size=size,
+            price=price,
+            reduce_only=order.reduce_only,
+        )
+        modify = {"oid": int(order.venue_order_id), "order": _order_wire(request)}
+        status = await self._act(common.BATCH_MODIFY, {"type": "batchModify", "modifies": [modify]})
+        if status.error is not None:
+            raise refused("amend_order", status.error)
+        oid = status.resting.oid if status.resting is not None else status.filled.oid
+        return await self.fetch_order(instrument, venue_order_id=str(oid))
+
+    async def set_leverage(self, instrument: Instrument, leverage: int) -> None:
+        action = {"type": "updateLeverage", "asset": int(instrument.venue_id), "isCross": True, "leverage": leverage}
+        await self._session.call(common.UPDATE_LEVERAGE, payload=action)
+
+    async def fetch_order(
+        self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None
+    ) -> Order:
+        oid: int | str = int(venue_order_id) if venue_order_id is not None else wire.to_cloid(client_order_id or "")
+        reply = await self._info(common.ORDER_STATUS, user=self._account(), oid=oid)
+        if reply.order is None:
+            raise OrderNotFound(self.venue, "fetch_order", f"the venue knows no order {oid} now", reply.status)
+        try:
+            return wire.to_order(reply.order.order, reply.order.status, reply.order.status_timestamp)
+        except KeyError as error:
+            raise ProtocolViolation(self.venue, "fetch_order", f"unknown order status {error}") from error
+
+    async def fetch_open_orders(self, instrument: Instrument | None = None) -> Sequence[Order]:
+        rows = await self._info(common.OPEN_ORDERS, user=self._account())
+        wanted = None if instrument is None else instrument.venue_symbol
+        return [wire.to_order(row) for row in rows if wire.is_perp(row.coin) and wanted in (None, row.coin)]
+
+    async def fetch_fills(self, instrument: Instrument | None = None, since_ms: int = 0) -> Sequence[Fill]:
+        rows = await self._pages(common.USER_FILLS, since_ms, lambda row: row.tid)
+        wanted = None if instrument is None else instrument.venue_symbol
+        return [wire.to_fill(row) for row in rows if wire.is_perp(row.coin) and wanted in (None, row.coin)]
+
+    async def fetch_positions(self) -> Sequence[Position]:
+        return wire.to_positions(await self._info(common.CLEARINGHOUSE, user=self._account()))
+
+    async def fetch_balance(self) -> Balance:
+        state = await self._info(common.CLEARINGHOUSE, user=self._account())
+        if state.margin_summary.account_value == 0 and not state.asset_positions:
+            spot = await self._info(common.SPOT_STATE, user=self._account())  # unified accounts keep their USDC there
+            usdc = sum((row.total for row in spot.balances if row.coin == "USDC"), Decimal(0))
+            return Balance(self.venue, "USDC", usdc, usdc, usdc, self._wiring.clock.now_ms())
+        return wire.to_balance(state)
+
+    async def fetch_funding_payments(self, instrument: Instrument, since_ms: int = 0) -> Sequence[FundingPayment]:
+        rows = await self._pages(common.USER_FUNDING, since_ms, lambda row: (row.time, row.delta.coin))
+        return wire.to_payments((r for r in rows if r.delta.coin == instrument.venue_symbol), instrument.symbol)
+
+    async def fetch_fee_rates(self) -> FeeRates:
+        return wire.to_fee_rates(await self._info(common.USER_FEES, user=self._account()))
+
+    def stream_book(self, instrument: Instrument, depth: int = 20) -> AsyncIterator[BookEvent | Connectivity]:
+        symbol, provenance = instrument.symbol, self._provenance
+
+        def on_frame(frame: wire.L2BookFrame) -> tuple[BookEvent]:
+            book = wire.to_book(frame.data, symbol, provenance)
+            if book.is_crossed():
+                raise Gap("the book crosses")
+            return (BookEvent(book),)
+
+        subscription = {"type": "l2Book", "coin": instrument.venue_symbol}
+        return self._stream.subscribe(_topic(common.BOOK_CHANNEL, f"book {symbol}", subscription, on_frame))
+
+    def stream_orders(self) -> AsyncIterator[OrderEvent | Connectivity]:
+        def on_frame(frame: wire.OrderUpdatesFrame) -> list[OrderEvent]:
+            return [OrderEvent(wire.to_order(row.order, row.status, row.status_timestamp)) for row in frame.data]
+
+        return self._stream.subscribe(self._user_topic(common.ORDERS_CHANNEL, "orders", on_frame))
+
+    def stream_fills(self) -> AsyncIterator[FillEvent | Connectivity]:
+        def on_frame(frame: wire.UserFillsFrame) -> list[FillEvent]:
+            return [FillEvent(wire.to_fill(row)) for row in frame.data.fills if wire.is_perp(row.coin)]
+
+        return self._stream.subscribe(self._user_topic(common.FILLS_CHANNEL, "fills", on_frame))
+
+    def stream_account(self) -> AsyncIterator[AccountEvent | Connectivity]:
+        def on_frame(frame: wire.WebData2Frame) -> tuple[AccountEvent]:
+            state = frame.data.clearinghouse_state
+            return (AccountEvent(self.venue, wire.to_positions(state), wire.to_balance(state)),)
+
+        return self._stream.subscribe(self._user_topic(common.ACCOUNT_CHANNEL, "account", on_frame))
+
+    def _user_topic(self, channel: Channel, name: str, handler: Callable[[Any], Iterable[Any]]) -> Topic:
+        return _topic(channel, name, {"type": channel.name, "user": self._account()}, handler)
+
+    def _account(self) -> str:
+        if not self._address:
+            raise Misconfigured(self.venue, "credentials", "reading an account needs the credential account_address")
+        return self._address
+
+    async def _info(self, endpoint: Endpoint, **fields: Any) -> Any:
+        return await self._session.call(endpoint, payload={"type": endpoint.operation, **fields})
+
+    async def _pages(self, endpoint: Endpoint, since_ms: int, identity: Callable[[Any], Any]) -> list[Any]:
+        """Every row since `since_ms`, oldest first. Pages overlap by one instant, since rows share instants."""
+        rows: dict[Any, Any] = {}
+        while True:
+            page = await self._info(endpoint, user=self._account(), startTime=since_ms)
+            fresh = [row for row in page if identity(row) not in rows]
+            rows.update((identity(row), row) for row in fresh)
+            if not fresh or len(page) < ROWS_PER_PAGE_MAX[endpoint.name]:
+                return sorted(rows.values(), key=lambda row: row.time)
+            since_ms = max(row.time for row in page)
+
+    async def _act(self, endpoint: Endpoint, action: dict[str, Any]) -> Any:
+        """Send an action on one order and return its status entry."""
+        reply = await self._session.call(endpoint, payload=action)
+        statuses = reply.response.data.statuses if reply.response.data is not None else []
+        if not statuses:
+            raise OutcomeUnknown(self.venue, endpoint.name, "the reply names no outcome; it may have happened")
+        entry = statuses[0]
+        return wire.ActionStatus() if isinstance(entry, str) else entry
+
+    def _placed(
+        self, request: OrderRequest, oid: str, filled: Decimal, average: Decimal | None, status: OrderStatus, reason: str
+    ) -> Order:
+        return Order(
+            venue=self.venue,
+            symbol=request.instrument.symbol,
+            venue_order_id=oid,
+            client_order_id=request.client_order_id,
+            side=request.side,
+            size=request.size,
+            filled=filled,
+            price=request.price,
+            average_price=average,
+            status=status,
+            reduce_only=request.reduce_only,
+            reason=reason,
+            updated_ms=self._wiring.clock.now_ms(),
+        )
+
+
+def _order_wire(request: OrderRequest) -> dict[str, Any]:
+    """The order as it is hashed and sent; the venue hashes keys in this order."""
+    order: dict[str, Any] = {
+        "a": int(request.instrument.venue_id),
+        "b": request.side is Side.BUY,
+        "p": wire_text(request.price or Decimal(0)),
+        "s": wire_text(request.size),
+        "r": request.reduce_only,
+        "t": {"limit": {"tif": TIF[request.time_in_force]}},
+    }
+    if request.client_order_id:
+        order["c"] = wire.to_cloid(request.client_order_id)
+    return order

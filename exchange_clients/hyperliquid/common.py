@@ -1,0 +1,84 @@
+"""Hyperliquid as data: addresses, fees, budgets, calls and channels. Source: venue sheet sections 1, 4, 7, 9 and 10."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from exchange_clients.base import Capability
+from exchange_clients.domain.account import FeeRates
+from exchange_clients.domain.provenance import Environment
+from exchange_clients.engine.endpoint import Channel, Endpoint, Meter, Retry, SequenceRule
+from exchange_clients.hyperliquid import wire
+from exchange_clients.spec import Urls, VenueSpec
+
+SPEC = VenueSpec(
+    name=wire.VENUE,
+    display_name="Hyperliquid",
+    urls={
+        Environment.LIVE: Urls("https://api.hyperliquid.xyz", "wss://api.hyperliquid.xyz/ws"),
+        Environment.TESTNET: Urls("https://api.hyperliquid-testnet.xyz", "wss://api.hyperliquid-testnet.xyz/ws"),
+    },
+    rest_path="",
+    websocket_path="/ws",
+    credential_fields=("private_key", "account_address"),
+    fees=FeeRates(maker=Decimal("0.00015"), taker=Decimal("0.00045")),
+    funding_interval_hours=Decimal(1),
+    symbol_format="{base}",
+    rate_limit_per_minute=1200,
+    capabilities=frozenset(
+        {
+            Capability.AMEND,
+            Capability.POST_ONLY,
+            Capability.IOC,
+            Capability.REDUCE_ONLY,
+            Capability.FETCH_BY_CLIENT_ID,
+            Capability.STREAM_BOOK,
+            Capability.STREAM_ACCOUNT,
+            Capability.STREAM_ORDERS,
+            Capability.STREAM_FILLS,
+            Capability.SET_LEVERAGE,
+            Capability.FUNDING_HISTORY,
+        }
+    ),
+    client="exchange_clients.hyperliquid.client:HyperliquidClient",
+    adapter="exchange_clients.hyperliquid.funding_adapter:HyperliquidFundingAdapter",
+    sandbox="exchange_clients.hyperliquid.sandbox:HyperliquidSandbox",
+    extra="evm",
+)
+
+PER_ADDRESS = Meter("weight per IP", capacity=1200, window_s=60)
+
+
+def _info(operation: str, reply: Any, weight: float = 20) -> Endpoint:
+    return Endpoint(operation, "POST", "/info", reply, PER_ADDRESS, weight, operation=operation)
+
+
+def _exchange(operation: str) -> Endpoint:
+    return Endpoint(
+        operation, "POST", "/exchange", wire.ExchangeReply, PER_ADDRESS, 1, Retry.ACT, private=True, operation=operation
+    )
+
+
+META = _info("meta", wire.Meta)
+META_AND_CONTEXTS = _info("metaAndAssetCtxs", tuple[wire.Meta, list[wire.AssetCtx]])
+L2_BOOK = _info("l2Book", wire.L2Book | None, 2)
+RECENT_TRADES = _info("recentTrades", list[wire.PublicTrade])
+FUNDING_HISTORY = _info("fundingHistory", list[wire.FundingPoint])
+OPEN_ORDERS = _info("frontendOpenOrders", list[wire.BasicOrder])
+ORDER_STATUS = _info("orderStatus", wire.OrderStatusReply, 2)
+USER_FILLS = _info("userFillsByTime", list[wire.UserFill])
+USER_FUNDING = _info("userFunding", list[wire.UserFunding])
+CLEARINGHOUSE = _info("clearinghouseState", wire.ClearinghouseState, 2)
+SPOT_STATE = _info("spotClearinghouseState", wire.SpotState, 2)
+USER_FEES = _info("userFees", wire.UserFees)
+ORDER = _exchange("order")
+CANCEL = _exchange("cancel")
+CANCEL_BY_CLOID = _exchange("cancelByCloid")
+BATCH_MODIFY = _exchange("batchModify")
+UPDATE_LEVERAGE = _exchange("updateLeverage")
+
+BOOK_CHANNEL = Channel("l2Book", wire.L2BookFrame, SequenceRule.SNAPSHOT, conflate=True)
+ORDERS_CHANNEL = Channel("orderUpdates", wire.OrderUpdatesFrame, SequenceRule.NONE, private=True)
+FILLS_CHANNEL = Channel("userFills", wire.UserFillsFrame, SequenceRule.NONE, private=True)
+ACCOUNT_CHANNEL = Channel("webData2", wire.WebData2Frame, SequenceRule.SNAPSHOT, private=True, conflate=True)
