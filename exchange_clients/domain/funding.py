@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from exchange_clients.domain.assets import Asset
 from exchange_clients.domain.provenance import Provenance
 
 HOURS_PER_YEAR = 8760
@@ -82,6 +83,21 @@ class FundingObservation(msgspec.Struct, frozen=True):
     unknown_because: str
     observed_at: datetime
     provenance: Provenance
+
+    @classmethod
+    def of(
+        cls,
+        venue: str,
+        venue_symbol: str,
+        asset: Asset,
+        raw: RawRate | None,
+        rate: FundingRate | None,
+        at: datetime,
+        where: Provenance,
+    ) -> "FundingObservation":
+        """An observation of `asset` at `at`; a missing number or interval becomes the stated reason."""
+        why = "" if rate is not None else "the venue gave no rate" if raw is None else "the venue gave no interval"
+        return cls(venue, asset.base, venue_symbol, asset.multiplier, rate, raw, why, at, where)
 
 
 class FundingPayment(msgspec.Struct, frozen=True):

@@ -53,6 +53,33 @@ class OrderRequest(msgspec.Struct, frozen=True):
     time_in_force: TimeInForce = TimeInForce.GTC
     reduce_only: bool = False
 
+    def reported(
+        self,
+        status: OrderStatus,
+        time_ms: int,
+        *,
+        venue_order_id: str,
+        filled: Decimal,
+        average_price: Decimal | None = None,
+        reason: str = "",
+    ) -> "Order":
+        """What a venue's answer to this request says, as an Order."""
+        return Order(
+            venue=self.instrument.venue,
+            symbol=self.instrument.symbol,
+            venue_order_id=venue_order_id,
+            client_order_id=self.client_order_id,
+            side=self.side,
+            size=self.size,
+            filled=filled,
+            price=self.price,
+            average_price=average_price,
+            status=status,
+            reduce_only=self.reduce_only,
+            reason=reason,
+            updated_ms=time_ms,
+        )
+
 
 class Order(msgspec.Struct, frozen=True):
     """What a venue reports about one order, at `updated_ms` of the venue's clock.

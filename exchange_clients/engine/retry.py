@@ -38,9 +38,6 @@ async def repeat(policy: Retry, work: Callable[[], Awaitable[T]], random: Random
         return backoff_s(state.attempt_number, random)
 
     retrying = AsyncRetrying(
-        stop=stop_after_attempt(ATTEMPTS_MAX),
-        retry=retry_if_exception_type(REPEATABLE[policy]),
-        wait=wait,
-        reraise=True,
+        stop=stop_after_attempt(ATTEMPTS_MAX), retry=retry_if_exception_type(REPEATABLE[policy]), wait=wait, reraise=True
     )
     return await retrying(work)

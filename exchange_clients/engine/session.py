@@ -61,7 +61,12 @@ class Session:
         self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
 
     async def call(
-        self, endpoint: Endpoint, *, path: dict[str, str] | None = None, query: dict[str, Any] | None = None, payload: Any = None
+        self,
+        endpoint: Endpoint,
+        *,
+        path: dict[str, str] | None = None,
+        query: dict[str, Any] | None = None,
+        payload: Any = None,
     ) -> Any:
         """Use `endpoint` and return its decoded reply.
 

@@ -132,9 +132,7 @@ class Stream:
         """Start reading `topic`. Raises ValueError when it is being read already."""
         route = self._routes.get(topic.token)
         if route is None:
-            route = self._routes[topic.token] = _Route(
-                msgspec.json.Decoder(topic.channel.frame, strict=False), topic.channel
-            )
+            route = self._routes[topic.token] = _Route(msgspec.json.Decoder(topic.channel.frame, strict=False), topic.channel)
         if topic.key in route.topics:
             raise ValueError(f"{self._venue}: {topic.name} is being streamed already")
         subscription = Subscription(

@@ -36,7 +36,8 @@ class _Listener(WSListener):  # type: ignore[misc]  # picows is compiled without
                 self._on_frame(whole)
         elif kind == WSMsgType.CLOSE:
             text = frame.get_close_message()
-            self._reason = f"the venue closed the socket ({frame.get_close_code()}{': ' + text if text else ''})"
+            words = f": {text!r}" if text else ""
+            self._reason = f"the venue closed the socket ({frame.get_close_code()}{words})"
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
 

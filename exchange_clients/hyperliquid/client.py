@@ -13,13 +13,15 @@ from exchange_clients.domain.account import Balance, FeeRates, Position
 from exchange_clients.domain.events import AccountEvent, BookEvent, Connectivity, FillEvent, OrderEvent
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, wire_text
-from exchange_clients.domain.market import OrderBook, Trade
+from exchange_clients.domain.market import MarketStats, OrderBook, Trade
 from exchange_clients.domain.orders import Fill, Order, OrderRequest, OrderStatus, TimeInForce
 from exchange_clients.domain.provenance import Environment
 from exchange_clients.domain.side import Side
 from exchange_clients.engine.book_builder import Gap
 from exchange_clients.engine.endpoint import Call, Channel, Endpoint
 from exchange_clients.engine.nonce import NonceSource
+from exchange_clients.engine.paging import pages_by_time
+from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.session import Dialect, Session
 from exchange_clients.engine.stream import Confirmed, Control, Denied, Stream, StreamDialect, Topic
 from exchange_clients.engine.transport import HttpResponse
@@ -31,7 +33,6 @@ from exchange_clients.errors import (
     InsufficientMargin,
     Misconfigured,
     OrderNotFound,
-    OrderRejected,
     OutcomeUnknown,
     PriceOutOfBand,
     ProtocolViolation,
@@ -44,29 +45,29 @@ from exchange_clients.hyperliquid import common, wire
 from exchange_clients.hyperliquid.signing import Signer
 
 TIF = {TimeInForce.GTC: "Gtc", TimeInForce.IOC: "Ioc", TimeInForce.POST_ONLY: "Alo"}
-ROWS_PER_PAGE_MAX = {common.USER_FILLS.name: 2000, common.USER_FUNDING.name: 500}
+FILLS_PER_PAGE_MAX = 2000
+FUNDINGS_PER_PAGE_MAX = 500
 NO_MATCH = "could not immediately match"
 
 # The venue states refusals in words only; these are the parts that stay the same (venue sheet section 7).
-REFUSALS: tuple[tuple[str, type[Refused]], ...] = (
-    ("Post only order would have immediately matched", WouldCross),
-    ("Insufficient margin", InsufficientMargin),
-    ("minimum value", BelowMinimum),
-    ("Order has zero size", BelowMinimum),
-    ("Reduce only order would increase", ReduceOnlyViolated),
-    ("away from the reference price", PriceOutOfBand),
-    ("never placed, already canceled, or filled", OrderNotFound),
-    ("does not exist", AuthenticationFailed),
-    ("nonce", AuthenticationFailed),
-)
+REFUSALS: dict[str, type[Refused]] = {
+    "Post only order would have immediately matched": WouldCross,
+    "Insufficient margin": InsufficientMargin,
+    "minimum value": BelowMinimum,
+    "Order has zero size": BelowMinimum,
+    "Reduce only order would increase": ReduceOnlyViolated,
+    "away from the reference price": PriceOutOfBand,
+    "never placed, already canceled, or filled": OrderNotFound,
+    "does not exist": AuthenticationFailed,
+    "nonce": AuthenticationFailed,
+}
 
 
-def refused(operation: str, text: str) -> ExchangeError:
-    """The error class for the venue's words; unknown words are a plain OrderRejected."""
+def stated(operation: str, text: str) -> ExchangeError:
+    """The error for the venue's words; unknown words are a plain OrderRejected."""
     if "Too many cumulative requests" in text:
         return RateLimited(wire.VENUE, operation, text, retry_after_s=10.0)
-    kind = next((kind for part, kind in REFUSALS if part.lower() in text.lower()), OrderRejected)
-    return kind(wire.VENUE, operation, text, text)
+    return refused(wire.VENUE, operation, text, REFUSALS)
 
 
 class HyperliquidDialect(Dialect):
@@ -102,7 +103,7 @@ class HyperliquidDialect(Dialect):
             reply = msgspec.json.decode(response.body, type=wire.ExchangeReply, strict=False)
         except msgspec.MsgspecError:
             return None
-        return None if reply.status == "ok" else refused(operation, str(reply.response))
+        return None if reply.status == "ok" else stated(operation, str(reply.response))
 
 
 class HyperliquidStreams(StreamDialect):
@@ -176,7 +177,7 @@ class HyperliquidClient(BaseExchangeClient):
         newest_first = await self._info(common.RECENT_TRADES, coin=instrument.venue_symbol)
         return [wire.to_trade(trade, self._provenance) for trade in reversed(newest_first[:limit])]
 
-    async def fetch_stats(self) -> Sequence[Any]:
+    async def fetch_stats(self) -> Sequence[MarketStats]:
         meta, contexts = await self._info(common.META_AND_CONTEXTS)
         now_ms = self._wiring.clock.now_ms()
         pairs = zip(meta.universe, contexts, strict=True)
@@ -186,19 +187,20 @@ class HyperliquidClient(BaseExchangeClient):
         if request.price is None:
             raise Misconfigured(self.venue, "place_order", "this venue has no market orders; send an IOC with a price bound")
         action = {"type": "order", "orders": [_order_wire(request)], "grouping": "na"}
-        status = await self._act(common.ORDER, action)
+        status, now_ms = await self._act(common.ORDER, action), self._wiring.clock.now_ms()
         if status.error is not None:
             if NO_MATCH in status.error:
-                return self._placed(request, "", Decimal(0), None, OrderStatus.CANCELLED, status.error)
-            raise refused("place_order", status.error)
+                none = Decimal(0)
+                return request.reported(OrderStatus.CANCELLED, now_ms, venue_order_id="", filled=none, reason=status.error)
+            raise stated("place_order", status.error)
         if status.filled is not None:
-            done = status.filled.total_sz >= request.size
-            state = OrderStatus.FILLED if done else OrderStatus.CANCELLED
-            return self._placed(request, str(status.filled.oid), status.filled.total_sz, status.filled.avg_px, state, "")
+            filled, oid = status.filled.total_sz, str(status.filled.oid)
+            state = OrderStatus.FILLED if filled >= request.size else OrderStatus.CANCELLED
+            return request.reported(state, now_ms, venue_order_id=oid, filled=filled, average_price=status.filled.avg_px)
         oid = str(status.resting.oid)
         if request.time_in_force is TimeInForce.GTC:  # it may have filled in part before it came to rest; only a read tells
             return await self.fetch_order(request.instrument, venue_order_id=oid)
-        return self._placed(request, oid, Decimal(0), None, OrderStatus.OPEN, "")
+        return request.reported(OrderStatus.OPEN, now_ms, venue_order_id=oid, filled=Decimal(0))
 
     async def cancel_order(
         self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None
@@ -213,7 +215,7 @@ class HyperliquidClient(BaseExchangeClient):
                 common.CANCEL_BY_CLOID, {"type": "cancelByCloid", "cancels": [{"asset": asset, "cloid": cloid}]}
             )
         if status.error is not None:
-            raise refused("cancel_order", status.error)
+            raise stated("cancel_order", status.error)
 
     async def amend_order(self, order: Order, instrument: Instrument, *, price: Decimal, size: Decimal) -> Order:
         request = OrderRequest(
@@ -227,7 +229,7 @@ class HyperliquidClient(BaseExchangeClient):
         modify = {"oid": int(order.venue_order_id), "order": _order_wire(request)}
         status = await self._act(common.BATCH_MODIFY, {"type": "batchModify", "modifies": [modify]})
         if status.error is not None:
-            raise refused("amend_order", status.error)
+            raise stated("amend_order", status.error)
         oid = status.resting.oid if status.resting is not None else status.filled.oid
         return await self.fetch_order(instrument, venue_order_id=str(oid))
 
@@ -253,7 +255,7 @@ class HyperliquidClient(BaseExchangeClient):
         return [wire.to_order(row) for row in rows if wire.is_perp(row.coin) and wanted in (None, row.coin)]
 
     async def fetch_fills(self, instrument: Instrument | None = None, since_ms: int = 0) -> Sequence[Fill]:
-        rows = await self._pages(common.USER_FILLS, since_ms, lambda row: row.tid)
+        rows = await self._since(common.USER_FILLS, since_ms, FILLS_PER_PAGE_MAX, lambda row: row.tid)
         wanted = None if instrument is None else instrument.venue_symbol
         return [wire.to_fill(row) for row in rows if wire.is_perp(row.coin) and wanted in (None, row.coin)]
 
@@ -269,7 +271,7 @@ class HyperliquidClient(BaseExchangeClient):
         return wire.to_balance(state)
 
     async def fetch_funding_payments(self, instrument: Instrument, since_ms: int = 0) -> Sequence[FundingPayment]:
-        rows = await self._pages(common.USER_FUNDING, since_ms, lambda row: (row.time, row.delta.coin))
+        rows = await self._since(common.USER_FUNDING, since_ms, FUNDINGS_PER_PAGE_MAX, lambda row: (row.time, row.delta.coin))
         return wire.to_payments((r for r in rows if r.delta.coin == instrument.venue_symbol), instrument.symbol)
 
     async def fetch_fee_rates(self) -> FeeRates:
@@ -317,16 +319,12 @@ class HyperliquidClient(BaseExchangeClient):
     async def _info(self, endpoint: Endpoint, **fields: Any) -> Any:
         return await self._session.call(endpoint, payload={"type": endpoint.operation, **fields})
 
-    async def _pages(self, endpoint: Endpoint, since_ms: int, identity: Callable[[Any], Any]) -> list[Any]:
-        """Every row since `since_ms`, oldest first. Pages overlap by one instant, since rows share instants."""
-        rows: dict[Any, Any] = {}
-        while True:
-            page = await self._info(endpoint, user=self._account(), startTime=since_ms)
-            fresh = [row for row in page if identity(row) not in rows]
-            rows.update((identity(row), row) for row in fresh)
-            if not fresh or len(page) < ROWS_PER_PAGE_MAX[endpoint.name]:
-                return sorted(rows.values(), key=lambda row: row.time)
-            since_ms = max(row.time for row in page)
+    async def _since(self, endpoint: Endpoint, since_ms: int, rows_max: int, identity: Callable[[Any], Any]) -> list[Any]:
+        async def fetch(start_ms: int) -> list[Any]:
+            rows: list[Any] = await self._info(endpoint, user=self._account(), startTime=start_ms)
+            return rows
+
+        return await pages_by_time(fetch, since_ms, rows_max, identity, lambda row: row.time)
 
     async def _act(self, endpoint: Endpoint, action: dict[str, Any]) -> Any:
         """Send an action on one order and return its status entry."""
@@ -336,25 +334,6 @@ class HyperliquidClient(BaseExchangeClient):
             raise OutcomeUnknown(self.venue, endpoint.name, "the reply names no outcome; it may have happened")
         entry = statuses[0]
         return wire.ActionStatus() if isinstance(entry, str) else entry
-
-    def _placed(
-        self, request: OrderRequest, oid: str, filled: Decimal, average: Decimal | None, status: OrderStatus, reason: str
-    ) -> Order:
-        return Order(
-            venue=self.venue,
-            symbol=request.instrument.symbol,
-            venue_order_id=oid,
-            client_order_id=request.client_order_id,
-            side=request.side,
-            size=request.size,
-            filled=filled,
-            price=request.price,
-            average_price=average,
-            status=status,
-            reduce_only=request.reduce_only,
-            reason=reason,
-            updated_ms=self._wiring.clock.now_ms(),
-        )
 
 
 def _order_wire(request: OrderRequest) -> dict[str, Any]:

@@ -66,17 +66,8 @@ class HyperliquidFundingAdapter(BaseFundingAdapter):
                 next_payment_at=from_ms(next_boundary_ms(now_ms, HOUR_MS)),
                 source="POST /info metaAndAssetCtxs",
             )
-        return FundingObservation(
-            venue=self.venue,
-            symbol=asset.base,
-            venue_symbol=meta.name,
-            multiplier=asset.multiplier,
-            rate=rate,
-            raw=None if ctx.funding is None else RawRate(ctx.funding, "fraction per 1 h"),
-            unknown_because="" if rate is not None else "the venue gave no rate",
-            observed_at=now,
-            provenance=self._wiring.environment.provenance,
-        )
+        raw = None if ctx.funding is None else RawRate(ctx.funding, "fraction per 1 h")
+        return FundingObservation.of(self.venue, meta.name, asset, raw, rate, now, self._wiring.environment.provenance)
 
     def _settled(self, point: wire.FundingPoint) -> FundingRate:
         return FundingRate(

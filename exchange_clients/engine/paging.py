@@ -1,0 +1,45 @@
+"""Reading every page of a list, whichever way a venue turns pages. Bounded, so that a venue that repeats itself can't hang us."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+from typing import TypeVar
+
+from exchange_clients.errors import ProtocolViolation
+
+Row = TypeVar("Row")
+
+PAGES_MAX = 10_000
+
+
+async def pages_by_cursor(
+    fetch: Callable[[str | None], Awaitable[tuple[list[Row], str | None]]], venue: str, name: str
+) -> list[Row]:
+    """Rows of all pages in the venue's order. `fetch(cursor)` gives a page and the next cursor; None or "" ends."""
+    rows: list[Row] = []
+    cursor: str | None = None
+    for _ in range(PAGES_MAX):
+        page, cursor = await fetch(cursor)
+        rows += page
+        if not cursor or not page:
+            return rows
+    raise ProtocolViolation(venue, name, f"the list goes on after {PAGES_MAX} pages")
+
+
+async def pages_by_time(
+    fetch: Callable[[int], Awaitable[list[Row]]],
+    since_ms: int,
+    page_rows_max: int,
+    identity: Callable[[Row], Hashable],
+    time_ms: Callable[[Row], int],
+) -> list[Row]:
+    """Rows since `since_ms`, oldest first, each once. Pages overlap by one instant, since rows share instants."""
+    rows: dict[Hashable, Row] = {}
+    for _ in range(PAGES_MAX):
+        page = await fetch(since_ms)
+        known = len(rows)
+        rows |= {identity(row): row for row in page}
+        if len(page) < page_rows_max or len(rows) == known:
+            break
+        since_ms = max(time_ms(row) for row in page)
+    return sorted(rows.values(), key=time_ms)
