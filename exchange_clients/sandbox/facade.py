@@ -31,7 +31,7 @@ class FacadeSocket(ABC):
 
 
 class Facade(ABC):
-    """One venue's protocol. Synchronous and without I/O of its own: hosts (loopback server, in-memory transport) carry the bytes.
+    """One venue's protocol. Synchronous, without I/O of its own: hosts (loopback server, in-memory transport) carry the bytes.
 
     `request.url` as handed in holds path and query only, the venue's path prefix included (`/api/v1/info`).
     """

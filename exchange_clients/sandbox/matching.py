@@ -107,8 +107,8 @@ class Matcher:
         if order.remaining == 0:
             book.withdraw(order)
             self.end(order, OrderStatus.FILLED, "")
-        else:
-            self._move(order, order.status, "")
+        elif order.status is OrderStatus.OPEN:
+            self._move(order, OrderStatus.OPEN, "")
         self._drop_needless_reducers(book, account)
 
     def _drop_needless_reducers(self, book: MarketBook, account: Account) -> None:

@@ -66,8 +66,10 @@ class Settlement:
         position = account.positions.get(venue_symbol)
         if position is None or position.funding_index is None:
             return None
-        amount = self._margin.accrued_funding(account, venue_symbol)
         index = self._markets.funding_index(venue_symbol)
+        if index == position.funding_index:
+            return None
+        amount = self._margin.accrued_funding(account, venue_symbol)
         position.funding_index = index
         rate = self._markets.funding_rate(venue_symbol)
         return self._book_funding(account, position, amount, rate, self._clock.now_ms(), index, fill_id)
