@@ -49,8 +49,9 @@ class TapePrices:
     """A tape file. `venues`: keep only these (None: all). Raises TapeError for a missing, empty or malformed file.
 
     Rates step from hour to hour and keep their digits. Mark and index run straight from a row to the row of the next hour; where
-    that is missing, and after the end, the last row holds. A market is absent before its first row. The tape's only volume is
-    an hourly figure of doubtful unit; it is served as `volume_24h_usd` as it stands.
+    that is missing, and after the end, the last row holds. A market is absent before its first row; rows that price it at 0
+    (dead markets) count as missing. The tape's only volume is an hourly figure of doubtful unit; it is served as
+    `volume_24h_usd` as it stands.
     """
 
     provenance = Provenance.REPLAY
@@ -123,7 +124,8 @@ class TapePrices:
             row = _row(cell)
         except ValueError as failure:
             raise TapeError(f"{self._path} line {number}: {failure}") from failure
-        if venues is not None and cell["venue"] not in venues:
+        is_wanted = venues is None or cell["venue"] in venues
+        if not is_wanted or row.mark == 0 or row.index == 0:  # recorders write 0 for a market that is dead
             return
         rows = self._markets.setdefault(cell["venue"], {}).setdefault(cell["venue_symbol"], {})
         if row.hour_ms in rows:
@@ -149,8 +151,8 @@ def _row(cell: dict[str, str]) -> TapeRow:
         raise ValueError(f"funding_interval_hours {cell['funding_interval_hours']!r} is not an interval")
     rate = _number(cell, "funding_rate") if cell["funding_rate"] else None
     mark, index = _number(cell, "mark_price"), _number(cell, "index_price")
-    if mark <= 0 or index <= 0:
-        raise ValueError("prices must be positive")
+    if mark < 0 or index < 0:
+        raise ValueError("prices must not be negative")
     return TapeRow(
         hour_ms=_hour_ms(cell["hour_utc"]),
         mark=mark,
