@@ -37,7 +37,10 @@ async def repeat(policy: Retry, work: Callable[[], Awaitable[T]], random: Random
             return error.retry_after_s
         return backoff_s(state.attempt_number, random)
 
+    async def attempt() -> T:
+        return await work()
+
     retrying = AsyncRetrying(
         stop=stop_after_attempt(ATTEMPTS_MAX), retry=retry_if_exception_type(REPEATABLE[policy]), wait=wait, reraise=True
     )
-    return await retrying(work)
+    return await retrying(attempt)

@@ -253,10 +253,11 @@ class HyperliquidSandbox(Facade):
         return {"coin": coin, "time": self.exchange.clock.now_ms(), "levels": levels}
 
     def _funding_history(self, query: dict[str, Any]) -> list[dict[str, Any]]:
-        first = -(-query["startTime"] // MS_PER_HOUR) * MS_PER_HOUR
+        start_ms = max(query["startTime"], self.exchange.prices.start_ms)
+        first = -(-start_ms // MS_PER_HOUR) * MS_PER_HOUR
         last = min(query.get("endTime") or self.exchange.clock.now_ms(), self.exchange.clock.now_ms())
         rows: list[dict[str, Any]] = []
-        for hour in range(max(first, self.exchange.prices.start_ms), last + 1, MS_PER_HOUR):
+        for hour in range(first, last + 1, MS_PER_HOUR):
             try:
                 rate = self.exchange.markets.funding_rate(query["coin"], hour - 1)
             except world.Rejected:
