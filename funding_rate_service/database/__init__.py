@@ -1,0 +1,1 @@
+"""PostgreSQL: where it comes from, its schema, and every statement the service sends to it."""
