@@ -56,7 +56,9 @@ def test_no_file_outside_a_venue_names_it(root: Path) -> None:
         parts = name.split("/")
         if name in MAY_NAME_VENUES or (parts[0] == "exchange_clients" and len(parts) > 2 and parts[1] in registry.names()):
             continue
-        offences += [f"{name}:{n}: {line.strip()}" for n, line in enumerate(file.read_text().splitlines(), 1) if pattern.search(line)]
+        offences += [
+            f"{name}:{n}: {line.strip()}" for n, line in enumerate(file.read_text().splitlines(), 1) if pattern.search(line)
+        ]
     assert not offences, "\n".join(offences)
 
 
@@ -65,7 +67,9 @@ def test_a_venue_names_no_other(root: Path) -> None:
     for venue in registry.names():
         others = re.compile("|".join(other for other in registry.names() if other != venue), re.IGNORECASE)
         for file in sorted((root / "exchange_clients" / venue).glob("*.py")):
-            offences += [f"{venue}/{file.name}: {line.strip()}" for line in file.read_text().splitlines() if others.search(line)]
+            offences += [
+                f"{venue}/{file.name}: {line.strip()}" for line in file.read_text().splitlines() if others.search(line)
+            ]
     assert not offences, "\n".join(offences)
 
 
@@ -76,8 +80,10 @@ def test_time_chance_environment_and_files_are_parameters(root: Path) -> None:
             continue
         if name.endswith("/sandbox.py") and name.count("/") == 2:
             continue
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        tree = ast.parse(file.read_text())
+        imported = {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported:
                 if node.attr in AMBIENT_CALLS.get(node.value.id, ()):
                     offences.append(f"{name}:{node.lineno}: {node.value.id}.{node.attr}")
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
@@ -121,7 +127,11 @@ def test_no_text_names_one_machine_or_a_package_host(root: Path, kind: str) -> N
 
 
 def test_modules_open_by_saying_what_they_hold(root: Path) -> None:
-    silent = [name for name, file in product_files(root) if file.read_text().strip() and not ast.get_docstring(ast.parse(file.read_text()))]
+    silent = [
+        name
+        for name, file in product_files(root)
+        if file.read_text().strip() and not ast.get_docstring(ast.parse(file.read_text()))
+    ]
     assert not silent, "\n".join(silent)
 
 

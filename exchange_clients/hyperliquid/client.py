@@ -255,7 +255,7 @@ class HyperliquidClient(BaseExchangeClient):
         return [wire.to_order(row) for row in rows if wire.is_perp(row.coin) and wanted in (None, row.coin)]
 
     async def fetch_fills(self, instrument: Instrument | None = None, since_ms: int = 0) -> Sequence[Fill]:
-        rows = await self._since(common.USER_FILLS, since_ms, FILLS_PER_PAGE_MAX, lambda row: row.tid)
+        rows = await self._since(common.USER_FILLS, since_ms, FILLS_PER_PAGE_MAX, lambda row: row.identity)
         wanted = None if instrument is None else instrument.venue_symbol
         return [wire.to_fill(row) for row in rows if wire.is_perp(row.coin) and wanted in (None, row.coin)]
 

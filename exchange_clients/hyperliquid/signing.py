@@ -69,7 +69,10 @@ class Signer:
 
     def __init__(self, private_key: str) -> None:
         """`private_key`: 32 bytes in hex, with or without 0x. Raises ValueError for anything else."""
-        self._key = PrivateKey(bytes.fromhex(private_key.removeprefix("0x")))
+        secret = bytes.fromhex(private_key.removeprefix("0x"))
+        if len(secret) != 32:
+            raise ValueError("a private key has 32 bytes")
+        self._key = PrivateKey(secret)
         self.address = address_of(self._key.public_key)
 
     def sign(self, digest: bytes) -> dict[str, Any]:

@@ -119,10 +119,16 @@ class UserFill(msgspec.Struct, frozen=True, rename="camel"):
     oid: int
     crossed: bool
     fee: Decimal
-    tid: int
+    tid: int | None = None
+    hash: str = ""
+    start_position: str = ""
     fee_token: str = "USDC"
-    dir: str = ""
     cloid: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """`tid`; rows from before 2023-06 have none, and what is unique about them is where in the position they stand."""
+        return str(self.tid) if self.tid is not None else f"{self.hash}:{self.oid}:{self.start_position}"
 
 
 class UserFills(msgspec.Struct, frozen=True, rename="camel"):
@@ -326,7 +332,7 @@ def to_fill(fill: UserFill) -> Fill:
     return Fill(
         venue=VENUE,
         symbol=identify(fill.coin).base,
-        fill_id=str(fill.tid),
+        fill_id=fill.identity,
         venue_order_id=str(fill.oid),
         client_order_id=from_cloid(fill.cloid),
         side=SIDES[fill.side],
