@@ -1,0 +1,1 @@
+"""Paradex: JSON over REST and JSON-RPC sockets, short session tokens, Stark signatures, funding that accrues every second."""

@@ -1,0 +1,106 @@
+"""Paradex as data: addresses, fees, budgets, calls and channels. Source: venue sheet sections 1, 4, 5, 7, 8, 9 and 10."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from exchange_clients.base import Capability
+from exchange_clients.domain.account import FeeRates
+from exchange_clients.domain.provenance import Environment
+from exchange_clients.engine.endpoint import Channel, Endpoint, Meter, Retry, SequenceRule
+from exchange_clients.paradex import wire
+from exchange_clients.spec import Urls, VenueSpec
+
+
+def _urls(environment: str) -> Urls:
+    return Urls(f"https://api.{environment}.paradex.trade/v1", f"wss://ws.api.{environment}.paradex.trade/v1")
+
+
+SPEC = VenueSpec(
+    name=wire.VENUE,
+    display_name="Paradex",
+    urls={Environment.LIVE: _urls("prod"), Environment.TESTNET: _urls("testnet")},
+    rest_path="/v1",
+    websocket_path="/v1",
+    credential_fields=("private_key", "account_address"),
+    fees=FeeRates(maker=Decimal("0.00003"), taker=Decimal("0.00045")),
+    funding_interval_hours=Decimal(8),
+    symbol_format="{base}-USD-PERP",
+    rate_limit_per_minute=1500,
+    capabilities=frozenset(
+        {
+            Capability.AMEND,
+            Capability.CANCEL_ALL,
+            Capability.POST_ONLY,
+            Capability.IOC,
+            Capability.MARKET,
+            Capability.REDUCE_ONLY,
+            Capability.FETCH_BY_CLIENT_ID,
+            Capability.STREAM_BOOK,
+            Capability.STREAM_ACCOUNT,
+            Capability.STREAM_ORDERS,
+            Capability.STREAM_FILLS,
+            Capability.SET_LEVERAGE,
+            Capability.FUNDING_HISTORY,
+        }
+    ),
+    client="exchange_clients.paradex.client:ParadexClient",
+    adapter="exchange_clients.paradex.funding_adapter:ParadexFundingAdapter",
+    sandbox="exchange_clients.paradex.sandbox:ParadexSandbox",
+    extra="stark",
+)
+
+ETHEREUM_ACCOUNT = "ethereum_account"
+"""Optional credential: the 0x address an account was made from, needed once, where the venue has not met the account yet."""
+
+PER_ADDRESS = Meter("public requests per IP", capacity=1500, window_s=60)
+LOGINS = Meter("logins per IP", capacity=600, window_s=60)
+READS = Meter("reads per account", capacity=600, window_s=60)
+ORDERS = Meter("orders per account", capacity=17_250, window_s=60)
+
+
+def _public(name: str, path: str, reply: Any) -> Endpoint:
+    return Endpoint(name, "GET", path, reply, PER_ADDRESS)
+
+
+def _read(name: str, path: str, reply: Any) -> Endpoint:
+    return Endpoint(name, "GET", path, reply, READS, private=True)
+
+
+def _act(name: str, method: str, path: str, reply: Any = None, meter: Meter = ORDERS) -> Endpoint:
+    return Endpoint(name, method, path, reply, meter, retry=Retry.ACT, private=True)
+
+
+SYSTEM_CONFIG = _public("system config", "/system/config", wire.SystemConfig)
+MARKETS = _public("markets", "/markets", wire.Page[wire.Market])
+SUMMARIES = _public("markets summary", "/markets/summary", wire.Page[wire.Summary])
+BOOK = _public("orderbook", "/orderbook/{market}", wire.RestBook)
+TRADES = _public("trades", "/trades", wire.Page[wire.PublicTrade])
+FUNDING_DATA = _public("funding data", "/funding/data", wire.Page[wire.FundingPoint])
+
+AUTH = Endpoint("auth", "POST", "/auth/{public_key}", wire.Token, LOGINS)
+ONBOARDING = Endpoint("onboarding", "POST", "/onboarding", None, LOGINS)
+
+OPEN_ORDERS = _read("open orders", "/orders", wire.Page[wire.OrderRow])
+ORDER = _read("order", "/orders/{order_id}", wire.OrderRow)
+ORDER_BY_CLIENT_ID = _read("order by client id", "/orders/by_client_id/{client_id}", wire.OrderRow)
+ORDERS_HISTORY = _read("orders history", "/orders-history", wire.Page[wire.OrderRow])
+FILLS = _read("fills", "/fills", wire.Page[wire.FillRow])
+POSITIONS = _read("positions", "/positions", wire.Page[wire.PositionRow])
+BALANCE = _read("balance", "/balance", wire.Page[wire.BalanceRow])
+ACCOUNT = _read("account", "/account", wire.AccountSummary)
+ACCOUNT_INFO = _read("account info", "/account/info", wire.Page[wire.AccountInfo])
+FUNDING_PAYMENTS = _read("funding payments", "/funding/payments", wire.Page[wire.PaymentRow])
+
+PLACE = _act("place order", "POST", "/orders", wire.OrderRow)
+MODIFY = _act("modify order", "PUT", "/orders/{order_id}", wire.OrderRow)
+CANCEL = _act("cancel order", "DELETE", "/orders/{order_id}")
+CANCEL_BY_CLIENT_ID = _act("cancel by client id", "DELETE", "/orders/by_client_id/{client_id}")
+CANCEL_ALL = _act("cancel all orders", "DELETE", "/orders")
+SET_MARGIN = _act("set margin", "POST", "/account/margin/{market}")
+
+BOOK_CHANNEL = Channel("order_book.{market}.deltas", wire.Frame[wire.BookChange], SequenceRule.INCREMENT, conflate=True)
+ORDERS_CHANNEL = Channel("orders.ALL", wire.Frame[wire.OrderRow], SequenceRule.NONE, private=True)
+FILLS_CHANNEL = Channel("fills.ALL", wire.Frame[wire.FillRow], SequenceRule.NONE, private=True)
+ACCOUNT_CHANNEL = Channel("account", wire.Frame[wire.AccountSummary], SequenceRule.SNAPSHOT, private=True, conflate=True)
