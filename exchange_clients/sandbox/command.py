@@ -45,6 +45,8 @@ async def _serve(options: argparse.Namespace) -> int:
         return 2
     try:
         _say({"world": world.describe(), "clock": clock.as_text(), "ports": ports, "accounts": _enrol(world, options)}, options)
+        if options.until_stdin_closes:
+            await _end_with_stdin(stop)
         await _until(stop, server)
     finally:
         await server.stop()
@@ -54,8 +56,8 @@ async def _serve(options: argparse.Namespace) -> int:
 def _world_of(options: argparse.Namespace) -> tuple[SystemClock, PriceSource]:
     if options.tape:
         tape = TapePrices(options.tape, options.venues)
-        return SystemClock.from_text(options.clock) if options.clock else SystemClock.starting_at(tape.start_ms, 1.0), tape
-    clock = SystemClock.from_text(options.clock)
+        return options.clock or SystemClock.starting_at(tape.start_ms, 1.0), tape
+    clock: SystemClock = options.clock or SystemClock()
     return clock, ModelPrices(options.seed, clock.market_origin_ms or clock.now_ms())
 
 
@@ -64,6 +66,20 @@ def _enrol(world: World, options: argparse.Namespace) -> dict[str, dict[str, dic
         venue: {name: dict(world.enrol(venue, name, balance).values) for name, balance in options.account}
         for venue in options.venues
     }
+
+
+class _EndOfInput(asyncio.Protocol):
+    """Sets `stop` when whoever holds the other end of stdin is gone, however it went."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop.set()
+
+
+async def _end_with_stdin(stop: asyncio.Event) -> None:
+    await asyncio.get_running_loop().connect_read_pipe(lambda: _EndOfInput(stop), sys.stdin)
 
 
 async def _until(stop: asyncio.Event, server: SandboxServer) -> None:
@@ -92,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--venues", type=_venues, default=list(registry.names()), metavar="A,B", help=f"default: {known}")
     parser.add_argument("--seed", type=int, default=7, help="of the model and the books (default 7)")
     parser.add_argument("--tape", type=Path, help="prices from this CSV file instead of the model")
-    parser.add_argument("--clock", default="", metavar="SPEED:REAL_MS:MARKET_MS", help="market time; default: this machine's")
+    parser.add_argument("--clock", type=_clock, metavar="SPEED:REAL_MS:MARKET_MS", help="market time; default: this machine's")
     parser.add_argument(
         "--account", type=_account, action="append", default=[], metavar="NAME:BALANCE", help="enrol on each venue"
     )
@@ -100,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=_port, action="append", default=[], metavar="VENUE:PORT", help="default: any free port")
     parser.add_argument("--tick-s", type=float, default=0.1, help="seconds between two moves of the world (default 0.1)")
     parser.add_argument("--ports-file", type=Path, help="also write the JSON line to this file")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="also stop when stdin ends")
     return parser
 
 
@@ -116,6 +133,13 @@ def _account(text: str) -> tuple[str, Decimal]:
     if not name or not balance.is_finite() or balance < 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME:BALANCE")
     return name, balance
+
+
+def _clock(text: str) -> SystemClock:
+    try:
+        return SystemClock.from_text(text)
+    except ValueError as failure:
+        raise argparse.ArgumentTypeError(f"{text!r} is not SPEED:REAL_MS:MARKET_MS") from failure
 
 
 def _fault(text: str) -> Fault:
