@@ -20,6 +20,6 @@ def end_with_parent(signal_number: int = signal.SIGTERM) -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
 
 
-def is_orphan() -> bool:
-    """Whether the process that started this one is gone already (its children are then handed to process 1)."""
-    return os.getppid() == 1
+def parent() -> int:
+    """The process id of whoever owns this process now; it changes when the one that started it ends."""
+    return os.getppid()

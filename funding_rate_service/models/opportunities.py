@@ -68,7 +68,9 @@ class Payment(Reply):
 
     dex: str
     at: datetime | None = Field(description="null where funding accrues continuously or the venue does not say")
-    in_ms: int | None = Field(description="Market milliseconds from generated_at; negative when it should have happened already")
+    in_ms: int | None = Field(
+        description="Market milliseconds from generated_at; negative when it should have happened already"
+    )
     kind: str
 
 

@@ -53,6 +53,7 @@ class FundingRates(Reply):
     details: dict[str, dict[str, RateDetail]] = Field(description="The same shape with the explicit figures")
     updated_at: datetime | None = Field(description="The newest observation; null before the first one")
     count: int = Field(description="Number of symbols")
+    generated_at: datetime = Field(description="Market time of this reply; ages are counted to it")
     dex_metadata: dict[str, DexMetadata] | None = None
 
 

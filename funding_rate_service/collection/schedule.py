@@ -1,0 +1,35 @@
+"""When the venues are asked: each on its own interval, at once in the beginning, never twice at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from funding_rate_service.collection.collector import Collector
+
+
+class Schedule:
+    """Runs the collectors every `interval_loop_s` seconds of the event loop while started."""
+
+    def __init__(self, collectors: Sequence[Collector], interval_loop_s: float) -> None:
+        self._collectors = collectors
+        self._interval_loop_s = interval_loop_s
+        self._scheduler: AsyncIOScheduler | None = None
+
+    def start(self) -> None:
+        """Begin; the first collection starts now."""
+        options = {"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
+        scheduler = self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=options)
+        for collector in self._collectors:
+            scheduler.add_job(collector.run_once)
+            scheduler.add_job(collector.run_once, IntervalTrigger(seconds=self._interval_loop_s, timezone=UTC))
+        scheduler.start()
+
+    def stop(self) -> None:
+        """End; collections under way are cancelled. Idempotent."""
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=False)
+            self._scheduler = None
