@@ -1,0 +1,1 @@
+"""What stands beside the bot: settings, journal, risk limits, logs."""

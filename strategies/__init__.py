@@ -1,0 +1,1 @@
+"""Strategies: pure functions from events to intents. They know no venue, no clock, no file."""

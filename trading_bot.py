@@ -1,0 +1,579 @@
+"""The bot: event → strategy → risk → journal → venue, in that order.
+
+One task handles everything that happens, one item at a time; the calls that its intents need run beside it and bring what
+they learn back as items. Every intent is on disk before it is sent and every fact before it is believed, so a restart
+replays the journal and then asks the venues. Nothing is printed here: `progress` hears what people may want to see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from exchange_clients.base import BaseExchangeClient, Capability
+from exchange_clients.domain.instruments import Instrument
+from exchange_clients.errors import ExchangeError
+from exchange_clients.trading.beliefs import Beliefs, OpenPair
+from exchange_clients.trading.events import (
+    AccountSeen,
+    Candidate,
+    Event,
+    ExitRequested,
+    FeedLost,
+    FeedResumed,
+    FundingPaid,
+    IntentBlocked,
+    OpportunitiesLost,
+    OpportunitiesRanked,
+    PairApproved,
+    Recovered,
+    StopRequested,
+    Tick,
+    VenueReady,
+    WalletsRead,
+)
+from exchange_clients.trading.feeds import Feeds
+from exchange_clients.trading.inbox import Inbox, Item
+from exchange_clients.trading.intents import (
+    AdoptPositionIntent,
+    CancelIntent,
+    ClosePairIntent,
+    FetchAccountIntent,
+    FetchBookIntent,
+    Finish,
+    Intent,
+    OpenPairIntent,
+    PairPlan,
+    PlaceIntent,
+    ResolveIntent,
+    SetLeverageIntent,
+    StandStill,
+    UnwatchIntent,
+    WatchIntent,
+)
+from exchange_clients.trading.ledger import reconcile
+from exchange_clients.trading.order_desk import OrderDesk
+from exchange_clients.trading.order_tracker import OrderState
+from exchange_clients.trading.progress import (
+    FundingReceived,
+    LedgerFinal,
+    LegFilled,
+    Notice,
+    PairClosing,
+    PairOpening,
+    Progress,
+    Ranking,
+    VenueUp,
+)
+from exchange_clients.trading.records import (
+    FillSeen,
+    FundingSeen,
+    Intended,
+    OrderSeen,
+    PairSettled,
+    Record,
+    RunStarted,
+    RunStopped,
+    SendUnknown,
+    WalletSeen,
+)
+from helpers.config import BotSettings
+from helpers.journal import Journal
+from helpers.risk_manager import Approved, Blocked, Exposure, RiskLimits, review
+from strategies.base_strategy import BaseStrategy
+
+_DAY_MS = 86_400_000
+_LOOK_BACK_MS = 60_000
+"""How much earlier than a pair's opening its executions are asked for: the venue's clock may differ from ours."""
+
+
+class BotClock(Protocol):
+    """Market time, as `engine.clock.Clock` gives it."""
+
+    def now_ms(self) -> int: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Opportunity(Protocol):
+    """A ranked pair as the funding service describes it. `carry_hourly`: fraction per hour; None = unknown."""
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def long_dex(self) -> str: ...
+    @property
+    def short_dex(self) -> str: ...
+    @property
+    def carry_hourly(self) -> Decimal: ...
+    @property
+    def net_apr_percent(self) -> Decimal | None: ...
+    @property
+    def breakeven_hours(self) -> Decimal | None: ...
+    @property
+    def capacity_usd(self) -> Decimal | None: ...
+    @property
+    def stale(self) -> bool: ...
+
+
+class OpportunitySource(Protocol):
+    """Where rankings come from; the bot knows no more of the service than this."""
+
+    async def opportunities(self) -> Sequence[Opportunity]:
+        """The ranking, best first."""
+
+
+class ForeignPosition(Exception):
+    """A venue shows a position that the journal does not explain; the bot will not trade around it."""
+
+
+class WrongJournal(Exception):
+    """The journal belongs to another strategy."""
+
+
+StrategyBuilder = Callable[[str, int, int], BaseStrategy]
+"""(run id, orders named, pairs named) → strategy."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a run ended. `ledgers`: of the pairs settled in it. `open_pairs`: left open, by id."""
+
+    reason: str
+    ledgers: tuple[LedgerFinal, ...]
+    open_pairs: tuple[str, ...]
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every settled pair's ledger agrees with the wallets to the last digit."""
+        return all(ledger.adds_up for ledger in self.ledgers)
+
+
+class TradingBot:
+    """One strategy on several venues. `run()` once; `stop()` from a signal handler or another task.
+
+    `clients` by venue; the caller opens and closes them, the journal too. `run_id` names the orders of a fresh journal.
+    `ranking_errors`: what `source` raises when it has no answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        clients: Mapping[str, BaseExchangeClient],
+        strategy_name: str,
+        build_strategy: StrategyBuilder,
+        settings: BotSettings,
+        limits: RiskLimits,
+        journal: Journal,
+        clock: BotClock,
+        source: OpportunitySource,
+        run_id: str,
+        ranking_errors: tuple[type[Exception], ...] = (),
+        progress: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        self.beliefs = Beliefs(settings.gone_after_ms)
+        self._clients = clients
+        self._strategy_name = strategy_name
+        self._build_strategy = build_strategy
+        self._settings = settings
+        self._limits = limits
+        self._journal = journal
+        self._clock = clock
+        self._source = source
+        self._run_id = run_id
+        self._ranking_errors = ranking_errors
+        self._progress = progress
+        self._desk = OrderDesk(clients, clock)
+        self._inbox = Inbox()
+        self._wallets: dict[str, Decimal] = {}
+        self._lost: set[tuple[str, str, str | None]] = set()
+        self._reading: set[Hashable] = set()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
+        self._ledgers: list[LedgerFinal] = []
+        self._said = ""
+        self._finished: str | None = None
+
+    async def run(self) -> Report:
+        """Work until the strategy finishes or someone stops it.
+
+        Raises JournalError, ForeignPosition, WrongJournal, ExchangeError while starting; a bug anywhere comes out as itself.
+        """
+        self._remember()
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._work(group)
+        except BaseExceptionGroup as failures:
+            raise _first(failures) from failures
+        return Report(self._finished or "", tuple(self._ledgers), tuple(self.beliefs.open_pairs))
+
+    def stop(self, reason: str, exit_positions: bool) -> None:
+        """End the run: after closing everything, or at once with positions left as they are."""
+        self._inbox.put(ExitRequested(reason) if exit_positions else StopRequested(reason))
+
+    # Starting
+
+    def _remember(self) -> None:
+        """Replay the journal."""
+        for entry in self._journal.replay():
+            self.beliefs.apply(entry)
+        if self.beliefs.strategy not in ("", self._strategy_name):
+            raise WrongJournal(
+                f"journal {self._journal.path} belongs to {self.beliefs.strategy}, not to {self._strategy_name}; use another file"
+            )
+        run_id = self.beliefs.run_id or self._run_id
+        self._record(RunStarted(run_id, self._strategy_name))
+        self._strategy = self._build_strategy(run_id, self.beliefs.orders_named, self.beliefs.pairs_named)
+
+    async def _work(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._feeds = Feeds(self._clients, self._inbox.put, group, self._pause)
+        self._feeds.start()
+        for venue in self._clients:
+            await self._meet(venue)
+        await self._recover()
+        self._beside(self._every(self._settings.tick_ms, self._tick))
+        self._beside(self._every(self._settings.rank_every_ms, self._rank))
+        self._beside(self._every(self._settings.funding_every_ms, self._read_funding))
+        while self._finished is None:
+            self._take(await self._inbox.get())
+        await self._come_to_rest()
+
+    async def _meet(self, venue: str) -> None:
+        """What a venue lists, charges and holds for us. Refuses positions that the journal does not know."""
+        client = self._clients[venue]
+        instruments = tuple(await client.fetch_instruments())
+        fees = await client.fetch_fee_rates()
+        positions = await client.fetch_positions()
+        self._wallets[venue] = (await client.fetch_balance()).wallet
+        for position in positions:
+            if self.beliefs.pair_on(venue, position.symbol) is None:
+                raise ForeignPosition(
+                    f"{venue} shows a position of {position.size} {position.symbol} that journal {self._journal.path} does not "
+                    "explain; close it or move it to another account, then start again"
+                )
+        self._progress(VenueUp(venue, len(instruments), self._wallets[venue]))
+        self._tell(VenueReady(venue, instruments, fees, Capability.SET_LEVERAGE in client.capabilities))
+
+    async def _recover(self) -> None:
+        """Take up the pairs that the journal left open; what was in flight is in doubt until the venue says otherwise."""
+        for order in list(self.beliefs.tracker.orders.values()):
+            if order.state is OrderState.SENT:
+                self._record(SendUnknown(order.client_order_id, "the bot ended before the reply"))
+        for pair in list(self.beliefs.open_pairs.values()):
+            for instrument in (pair.plan.long, pair.plan.short):
+                for item in await self._desk.fetch_account(instrument.venue, [instrument], self._since(pair)):
+                    self._take(item)
+            if pair.closing:
+                self._read_wallets(pair.plan, 1)
+            else:
+                self._tell(self._recovered(pair))
+
+    def _recovered(self, pair: OpenPair) -> Recovered:
+        plan, beliefs = pair.plan, self.beliefs
+        long, short = (beliefs.position(plan.pair_id, i) for i in (plan.long, plan.short))
+        self._note(f"{plan.pair_id} was left open: {long} {plan.symbol} on {plan.long.venue}, {short} on {plan.short.venue}")
+        return Recovered(plan, pair.opened_ms, long, short, tuple(beliefs.orders_of(plan.pair_id)))
+
+    # The loop: what happened → what is believed → what is wanted → what is done
+
+    def _take(self, item: Item) -> None:
+        match item:
+            case StopRequested(reason=reason):
+                self._finished = reason
+            case WalletsRead():
+                self._settle(item)
+            case _ if isinstance(item, Record):
+                if self.beliefs.is_news(item):
+                    self._tell(*self._record(item))
+            case _:
+                self._note_event(item)
+                self._tell(item)
+
+    def _tell(self, *events: Event) -> None:
+        """Let the strategy hear, and do what it wants, until it wants nothing more."""
+        waiting = deque(events)
+        while waiting:
+            for intent in self._strategy.on_event(waiting.popleft(), self._clock.now_ms()):
+                waiting.extend(self._do(intent))
+
+    def _record(self, record: Record) -> tuple[Event, ...]:
+        """On disk first, then believed."""
+        entry = self._journal.append(record, self._clock.now_ms())
+        events = self.beliefs.apply(entry)
+        self._show(record, events)
+        return events
+
+    def _do(self, intent: Intent) -> tuple[Event, ...]:
+        verdict = review(intent, self._exposure(), self._limits)
+        if isinstance(verdict, Blocked):
+            self._note(f"{type(intent).__name__} blocked: {verdict.reason}", "warning")
+            return (IntentBlocked(intent, verdict.reason),)
+        match verdict.intent:
+            case OpenPairIntent(plan=plan):
+                return self._open_pair(plan, verdict)
+            case PlaceIntent(request=request) as place:
+                events = self._record(Intended(place))
+                self._send(self._desk.place(request))
+                return events
+            case CancelIntent() as cancel:
+                self._record(Intended(cancel))
+                self._send(self._desk.cancel(cancel))
+            case SetLeverageIntent() as choice:
+                self._record(Intended(choice))
+                self._send(self._desk.set_leverage(choice))
+            case AdoptPositionIntent(instrument=instrument, believed=believed, actual=actual) as adoption:
+                where = f"{instrument.venue} {instrument.symbol}"
+                self._note(f"{where}: the journal says {believed}, the venue {actual}; the venue wins", "warning")
+                return self._record(Intended(adoption))
+            case ClosePairIntent(pair_id=pair_id) as close:
+                self._record(Intended(close))
+                self._read_wallets(self.beliefs.open_pairs[pair_id].plan, 1)
+            case _:
+                self._look(verdict.intent)
+        return ()
+
+    def _look(self, intent: Intent) -> None:
+        """Intents that move no money."""
+        match intent:
+            case ResolveIntent(instrument=instrument):
+                pair = self.beliefs.pair_on(instrument.venue, instrument.symbol)
+                since = self._since(pair) if pair is not None else 0
+                self._read(intent.client_order_id, lambda: self._desk.resolve(intent, since))
+            case FetchBookIntent(instrument=instrument):
+                self._read(("book", instrument.venue, instrument.symbol), lambda: self._fetch_book(instrument))
+            case FetchAccountIntent(venue=venue):
+                self._read(("account", venue), lambda: self._fetch_account(venue))
+            case WatchIntent(instrument=instrument):
+                self._feeds.watch(instrument)
+            case UnwatchIntent(instrument=instrument):
+                self._feeds.unwatch(instrument)
+            case StandStill(reason=reason):
+                self._note(reason)
+            case Finish(reason=reason):
+                self._finished = reason
+
+    def _open_pair(self, plan: PairPlan, verdict: Approved) -> tuple[Event, ...]:
+        for venue in plan.venues:
+            if self.beliefs.is_alone(plan.pair_id, venue):
+                self._record(WalletSeen(venue, self._wallets[venue]))
+        self._record(Intended(OpenPairIntent(plan)))
+        self._progress(PairOpening(plan, verdict.shrunk_because))
+        return (PairApproved(plan),)
+
+    def _exposure(self) -> Exposure:
+        beliefs, venue_usd = self.beliefs, dict[str, Decimal]()
+        positions: dict[tuple[str, str, str], Decimal] = {}
+        for pair_id, pair in beliefs.open_pairs.items():
+            for instrument in (pair.plan.long, pair.plan.short):
+                venue_usd[instrument.venue] = venue_usd.get(instrument.venue, Decimal(0)) + pair.plan.notional_usd
+                positions[(pair_id, instrument.venue, instrument.symbol)] = beliefs.position(pair_id, instrument)
+        plans = {pair_id: pair.plan for pair_id, pair in beliefs.open_pairs.items()}
+        day_ms = self._clock.now_ms() // _DAY_MS * _DAY_MS
+        return Exposure(venue_usd, beliefs.loss_since(day_ms), positions, plans)
+
+    # Settling
+
+    def _read_wallets(self, plan: PairPlan, attempt: int) -> None:
+        self._read(("wallets", plan.pair_id, attempt), lambda: self._fetch_wallets(plan, attempt))
+
+    async def _fetch_wallets(self, plan: PairPlan, attempt: int) -> list[Item]:
+        """Late executions and funding first, then cash, so that what explains the cash is booked before it is compared."""
+        if attempt > 1:
+            await self._clock.sleep(self._settings.settle_wait_ms / 1000)
+        since, found, wallets = self._since(self.beliefs.open_pairs[plan.pair_id]), list[Item](), dict[str, Decimal]()
+        for instrument in (plan.long, plan.short):
+            try:
+                found += await self._desk.fetch_funding(instrument, since)
+                items = await self._desk.fetch_account(instrument.venue, [instrument], since)
+            except ExchangeError as error:
+                self._note(str(error), "warning")
+                continue
+            found += items
+            wallets |= {item.venue: item.balance.wallet for item in items if isinstance(item, AccountSeen)}
+        return [*found, WalletsRead(plan.pair_id, wallets, attempt)]
+
+    def _settle(self, read: WalletsRead) -> None:
+        pair, beliefs = self.beliefs.open_pairs[read.pair_id], self.beliefs
+        differences = {
+            venue: reconcile(beliefs.wallets[venue], wallet, beliefs.booked_since_wallet(venue))
+            for venue, wallet in read.wallets.items()
+            if venue in beliefs.wallets and beliefs.is_alone(read.pair_id, venue)
+        }
+        shared = [venue for venue in pair.plan.venues if not beliefs.is_alone(read.pair_id, venue)]
+        complete = len(read.wallets) == 2 and not beliefs.executions_missing(read.pair_id)
+        explained = complete and not any(differences.values()) and len(differences) + len(shared) == 2
+        if not explained and read.attempt < self._settings.settle_attempts:
+            self._read_wallets(pair.plan, read.attempt + 1)
+            return
+        events = self._record(PairSettled(read.pair_id, pair.closing, differences))
+        final = LedgerFinal(pair.plan, beliefs.ledger.pairs[read.pair_id], pair.closing, differences)
+        self._ledgers.append(final)
+        self._progress(final)
+        self._tell(*events)
+
+    # Calls beside the loop
+
+    def _send(self, call: Coroutine[Any, Any, Item | None]) -> None:
+        """Run an acting call; it is waited for even when the run ends."""
+        task = self._group.create_task(self._bring(call))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    def _beside(self, call: Coroutine[Any, Any, None]) -> None:
+        """Run something that may be cut off when the run ends."""
+        task = self._group.create_task(call)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _bring(self, call: Coroutine[Any, Any, Item | None]) -> None:
+        item = await call
+        if item is not None:
+            self._inbox.put(item)
+
+    def _read(self, key: Hashable, call: Callable[[], Coroutine[Any, Any, list[Item]]]) -> None:
+        """Run a reading call unless the same one is under way. A venue that does not answer is noted; whoever needs it asks again."""
+        if key in self._reading:
+            return
+        self._reading.add(key)
+        self._beside(self._answer(key, call))
+
+    async def _answer(self, key: Hashable, call: Callable[[], Coroutine[Any, Any, list[Item]]]) -> None:
+        try:
+            for item in await call():
+                self._inbox.put(item)
+        except ExchangeError as error:
+            self._note(str(error), "warning")
+        finally:
+            self._reading.discard(key)
+
+    async def _fetch_book(self, instrument: Instrument) -> list[Item]:
+        return [await self._desk.fetch_book(instrument)]
+
+    async def _fetch_account(self, venue: str) -> list[Item]:
+        pairs = [p for p in self.beliefs.open_pairs.values() if venue in p.plan.venues]
+        instruments = [i for p in pairs for i in (p.plan.long, p.plan.short) if i.venue == venue]
+        since = min((self._since(p) for p in pairs), default=0)
+        return await self._desk.fetch_account(venue, instruments, since)
+
+    async def _every(self, period_ms: int, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while True:
+            await act()
+            await self._clock.sleep(period_ms / 1000)
+
+    async def _tick(self) -> None:
+        self._inbox.put(Tick())
+
+    async def _rank(self) -> None:
+        try:
+            ranked = await self._source.opportunities()
+        except self._ranking_errors as error:
+            self._inbox.put(OpportunitiesLost(str(error)))
+            return
+        self._inbox.put(OpportunitiesRanked(tuple(candidate(o) for o in ranked)))
+
+    async def _read_funding(self) -> None:
+        for pair in list(self.beliefs.open_pairs.values()):
+            self._ask_funding(pair)
+
+    def _ask_funding(self, pair: OpenPair) -> None:
+        for instrument in (pair.plan.long, pair.plan.short):
+            key = ("funding", instrument.venue, instrument.symbol)
+            self._read(key, lambda i=instrument: self._desk.fetch_funding(i, self._since(pair)))  # type: ignore[misc]
+
+    async def _pause(self) -> None:
+        await self._clock.sleep(self._settings.tick_ms / 1000)
+
+    async def _come_to_rest(self) -> None:
+        """Learn what became of everything that was sent, then end."""
+        while self._sending:
+            await asyncio.gather(*self._sending)
+        while (item := self._inbox.get_nowait()) is not None:
+            if isinstance(item, Record) and self.beliefs.is_news(item):
+                self._record(item)
+        self._record(RunStopped(self._finished or ""))
+        self._feeds.stop()
+        for task in list(self._background):
+            task.cancel()
+
+    def _since(self, pair: OpenPair) -> int:
+        return max(pair.opened_ms - _LOOK_BACK_MS, 0)
+
+    # Telling people
+
+    def _note_event(self, event: Event) -> None:
+        """What an event means to the bot itself, before the strategy hears it."""
+        match event:
+            case AccountSeen(venue=venue, balance=balance):
+                self._wallets[venue] = balance.wallet
+            case OpportunitiesRanked(candidates=candidates):
+                self._progress(Ranking(candidates))
+            case OpportunitiesLost(reason=reason):
+                self._note(f"no ranking: {reason}", "warning")
+            case FeedLost(venue=venue, feed=feed, symbol=symbol, reason=reason):
+                self._lost.add((venue, feed, symbol))
+                self._note(f"{venue} {feed} {symbol or ''} stream lost: {reason}", "warning")
+            case FeedResumed(venue=venue, feed=feed, symbol=symbol) if (venue, feed, symbol) in self._lost:
+                self._lost.discard((venue, feed, symbol))
+                self._note(f"{venue} {feed} {symbol or ''} stream resumed")
+                self._catch_up(venue)
+
+    def _catch_up(self, venue: str) -> None:
+        """Anything may have happened while a stream was blind."""
+        self._look(FetchAccountIntent(venue))
+        for pair in self.beliefs.open_pairs.values():
+            if venue in pair.plan.venues:
+                self._ask_funding(pair)
+
+    def _show(self, record: Record, events: tuple[Event, ...]) -> None:
+        match record:
+            case FillSeen(fill=fill):
+                pair = self.beliefs.pair_on(fill.venue, fill.symbol)
+                owner = self.beliefs.tracker.owner_of(fill)
+                if pair is not None:
+                    self._progress(LegFilled(pair.plan.pair_id, owner.purpose if owner is not None else None, fill))
+            case Intended(intent=ClosePairIntent(pair_id=pair_id, reason=reason)):
+                self._progress(PairClosing(pair_id, reason))
+            case FundingSeen(payment=payment) if any(isinstance(e, FundingPaid) for e in events):
+                paid = self.beliefs.pair_on(payment.venue, payment.symbol)
+                if paid is not None:
+                    total = self.beliefs.ledger.pairs[paid.plan.pair_id].funding
+                    self._progress(FundingReceived(paid.plan.pair_id, payment, total))
+            case SendUnknown(reason=reason):
+                self._note(f"{reason}; asking the venue", "warning")
+            case OrderSeen(order=order) if order.reason:
+                self._note(f"{order.venue} {order.symbol} order {order.status}: {order.reason}")
+
+    def _note(self, text: str, level: str = "info") -> None:
+        """Say it unless it was said last."""
+        if text != self._said:
+            self._said = text
+            self._progress(Notice(level, text))
+
+
+def candidate(opportunity: Opportunity) -> Candidate:
+    """A ranked pair in the bot's own terms; ranking figures are measurements, so they become floats here."""
+    return Candidate(
+        symbol=opportunity.symbol,
+        long_venue=opportunity.long_dex,
+        short_venue=opportunity.short_dex,
+        carry_hourly=float(opportunity.carry_hourly),
+        net_apr_percent=_measured(opportunity.net_apr_percent),
+        breakeven_hours=_measured(opportunity.breakeven_hours),
+        capacity_usd=_measured(opportunity.capacity_usd),
+        stale=opportunity.stale,
+    )
+
+
+def _measured(number: Decimal | None) -> float | None:
+    return None if number is None else float(number)
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that ended the run, without the groups around it."""
+    first = failures.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
