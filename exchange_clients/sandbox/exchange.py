@@ -26,9 +26,7 @@ from exchange_clients.sandbox.events import (
     SandboxEvent,
     TradePrinted,
 )
-from exchange_clients.sandbox.margin import Margin
 from exchange_clients.sandbox.market_book import MarketBook
-from exchange_clients.sandbox.markets import Markets
 from exchange_clients.sandbox.matching import Matcher
 from exchange_clients.sandbox.orders import (
     Rejected,
@@ -39,7 +37,8 @@ from exchange_clients.sandbox.orders import (
     SandboxPosition,
     SandboxTrade,
 )
-from exchange_clients.sandbox.prices import MarketState, PriceSource
+from exchange_clients.sandbox.prices import PriceSource
+from exchange_clients.sandbox.reads import ExchangeReads
 from exchange_clients.sandbox.rules import DiscreteFunding, Listing, VenueRules
 from exchange_clients.sandbox.settlement import Settlement
 
@@ -65,8 +64,11 @@ _FIRST_TRADES = 10
 _TRADE_CHANCE = 0.3
 
 
-class SandboxExchange:
-    """`seed` decides background liquidity and prints; `refresh_ms` is the shortest time (market ms) between two books."""
+class SandboxExchange(ExchangeReads):
+    """What acts; what only looks is inherited.
+
+    `seed` decides background liquidity and prints; `refresh_ms` is the shortest time (market ms) between two books.
+    """
 
     def __init__(
         self,
@@ -77,39 +79,17 @@ class SandboxExchange:
         seed: int,
         refresh_ms: int = 500,
     ) -> None:
-        self.rules = rules
-        self.clock = clock
-        self.prices = prices
-        self.markets = Markets(rules, listings, prices, clock)
-        self.listings = self.markets.listings
+        super().__init__(rules, listings, prices, clock)
         self.refresh_ms = refresh_ms
         self._books = {s: MarketBook(listing, f"{seed}:{rules.venue}:{s}") for s, listing in self.listings.items()}
-        self._accounts: dict[str, Account] = {}
         self._listeners: list[Callable[[SandboxEvent], None]] = []
         self._order_ids, self._trade_ids = count(1_000_001), count(1)
         self._pending: list[SandboxOrder] = []
         self._advanced_ms = clock.now_ms()
-        self._margin = Margin(self.markets)
         self._settlement = Settlement(self.markets, self._margin, clock, self._emit)
         self._matcher = Matcher(self._accounts, self._settlement, self._print, self._emit, clock)
 
     # Markets
-
-    def state(self, venue_symbol: str) -> MarketState:
-        """The market now. Raises Rejected(UNKNOWN_MARKET)."""
-        return self.markets.state(venue_symbol)
-
-    def funding_rate(self, venue_symbol: str) -> Decimal | None:
-        """Fraction per the venue's funding period; None when unknown."""
-        return self.markets.funding_rate(venue_symbol)
-
-    def funding_index(self, venue_symbol: str) -> Decimal:
-        """Settlement currency per unit accrued so far; 0 where funding is paid at boundaries."""
-        return self.markets.funding_index(venue_symbol)
-
-    def next_funding_ms(self, venue_symbol: str) -> int | None:
-        """When the next payment is due; None where funding accrues continuously."""
-        return self.markets.next_funding_ms(venue_symbol)
 
     def book(self, venue_symbol: str, depth: int) -> tuple[list[tuple[Decimal, Decimal]], list[tuple[Decimal, Decimal]], int]:
         """(bids, asks, sequence): (price, size) per level, best first, at most `depth` a side; sequence: +1 per change."""
@@ -135,68 +115,6 @@ class SandboxExchange:
         if account in self._accounts:
             raise ValueError(f"account {account} exists already")
         self._accounts[account] = Account(account, balance, balance)
-
-    def has_account(self, account: str) -> bool:
-        return account in self._accounts
-
-    def order(self, account: str, *, order_id: int | None = None, client_order_id: str | None = None) -> SandboxOrder | None:
-        """One order, open or done; None when there is none. After an amendment the client id means the newer order."""
-        found = self._accounts[account].find(order_id, client_order_id)
-        return replace(found) if found else None
-
-    def orders(self, account: str, open_only: bool = True) -> list[SandboxOrder]:
-        """Orders by id; `open_only`: those that rest or wait."""
-        owner = self._accounts[account]
-        return [replace(order) for order in (owner.working if open_only else owner.orders).values()]
-
-    def fills(self, account: str, since_ms: int = 0) -> list[SandboxFill]:
-        """Executions at or after `since_ms`, oldest first."""
-        return [fill for fill in self._accounts[account].fills if fill.time_ms >= since_ms]
-
-    def funding_payments(self, account: str, since_ms: int = 0) -> list[SandboxFunding]:
-        """Funding booked at or after `since_ms`, oldest first."""
-        return [payment for payment in self._accounts[account].payments if payment.time_ms >= since_ms]
-
-    def positions(self, account: str) -> dict[str, SandboxPosition]:
-        """Open positions by market."""
-        return self._accounts[account].snapshot_positions()
-
-    def wallet(self, account: str) -> Decimal:
-        """Deposit + Σ realised PnL − Σ fees + Σ funding, to the last digit."""
-        return self._accounts[account].wallet
-
-    def unrealised(self, account: str) -> Decimal:
-        """Price result of open positions at the mark."""
-        return self._margin.unrealised(self._accounts[account])
-
-    def unrealised_funding(self, account: str, venue_symbol: str | None = None) -> Decimal:
-        """Funding accrued and not booked, of one market or of all."""
-        owner = self._accounts[account]
-        return self._margin.accrued_funding(owner, venue_symbol) if venue_symbol else self._margin.unrealised_funding(owner)
-
-    def equity(self, account: str) -> Decimal:
-        """Wallet plus everything unrealised."""
-        return self._margin.equity(self._accounts[account])
-
-    def initial_margin(self, account: str) -> Decimal:
-        """Margin bound by positions and open orders."""
-        return self._margin.initial(self._accounts[account])
-
-    def maintenance_margin(self, account: str) -> Decimal:
-        """Equity below this is liquidated."""
-        return self._margin.maintenance(self._accounts[account])
-
-    def available(self, account: str) -> Decimal:
-        """Equity that nothing binds."""
-        return self._margin.available(self._accounts[account])
-
-    def liquidation_price(self, account: str, venue_symbol: str) -> Decimal | None:
-        """The mark at which this position brings the account down, others standing still; None when no price does."""
-        return self._margin.liquidation_price(self._accounts[account], venue_symbol)
-
-    def leverage(self, account: str, venue_symbol: str) -> int:
-        """The leverage chosen for a market; its maximum until chosen."""
-        return self._margin.leverage(self._accounts[account], venue_symbol)
 
     def set_leverage(self, account: str, venue_symbol: str, leverage: int) -> None:
         """Choose the leverage of a market. Raises Rejected(LEVERAGE or INSUFFICIENT_MARGIN)."""
