@@ -165,6 +165,17 @@ class OrderRow(msgspec.Struct, frozen=True):
     updated_at: int = 0
     history_id: int = 0
 
+    def __post_init__(self) -> None:
+        _ = self.size
+
+    @property
+    def size(self) -> Decimal:
+        """What was ordered. A row that does not say it does not decode."""
+        size = self.initial_amount or self.amount
+        if size is None:
+            raise ValueError(f"order {self.order_id} has no amount")
+        return size
+
 
 class OrderUpdate(msgspec.Struct, frozen=True):
     """`i`, `I` ids, `a` amount, `f` filled, `ip` initial price, `p` average price, `os` state, `oe` event, `ot` type."""
@@ -378,10 +389,6 @@ def to_trade(row: TradeRow, symbol: str, provenance: Provenance) -> Trade:
 
 
 def to_order(row: OrderRow) -> Order:
-    """Raises ValueError when the row does not say how large the order is."""
-    size, price = row.initial_amount or row.amount, row.price or row.initial_price
-    if size is None:
-        raise ValueError(f"order {row.order_id} has no amount")
     status = STATUSES[row.order_status]
     ended = status in (OrderStatus.CANCELLED, OrderStatus.REJECTED)
     return Order(
@@ -390,9 +397,9 @@ def to_order(row: OrderRow) -> Order:
         venue_order_id=str(row.order_id),
         client_order_id=row.client_order_id,
         side=SIDES[row.side],
-        size=size,
+        size=row.size,
         filled=row.filled_amount,
-        price=None if row.order_type == "market" else price,
+        price=None if row.order_type == "market" else row.price or row.initial_price,
         average_price=(row.average_filled_price or None) if row.filled_amount else None,
         status=status,
         reduce_only=row.reduce_only,
