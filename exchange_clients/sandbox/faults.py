@@ -66,8 +66,7 @@ class FaultPlan:
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self.fired: list[Fault] = []
-        self._waiting = list(faults)
-        self._seen: Counter[tuple[Fault, str]] = Counter()
+        self._waiting: list[tuple[Fault, Counter[str]]] = [(fault, Counter()) for fault in faults]
 
     def on_request(self, facade: Facade, request: HttpRequest) -> FaultKind | None:
         """The fault that strikes this request, if any. Only requests that place an order are struck."""
@@ -82,14 +81,14 @@ class FaultPlan:
 
     def _strike(self, venue: str, kinds: tuple[FaultKind, ...]) -> FaultKind | None:
         """Count this occurrence for every fault that it matches; the first whose turn it is strikes."""
-        due: Fault | None = None
-        for fault in self._waiting:
+        due: int | None = None
+        for place, (fault, seen) in enumerate(self._waiting):
             if fault.kind in kinds and fault.venue in (None, venue):
-                self._seen[fault, venue] += 1
-                if due is None and self._seen[fault, venue] >= fault.nth:
-                    due = fault
+                seen[venue] += 1
+                if due is None and seen[venue] >= fault.nth:
+                    due = place
         if due is None:
             return None
-        self._waiting.remove(due)
-        self.fired.append(replace(due, venue=venue))
-        return due.kind
+        struck, _ = self._waiting.pop(due)
+        self.fired.append(replace(struck, venue=venue))
+        return struck.kind

@@ -36,6 +36,7 @@ class TapeError(Exception):
 class TapeRow:
     """One hour of one market. `rate` None: the tape does not say it, or not per which interval."""
 
+    line: int
     hour_ms: int
     mark: Decimal
     index: Decimal
@@ -98,6 +99,17 @@ class TapePrices:
         rows = self._markets.get(venue, {}).get(name, {})
         return tuple(rows[hour_ms] for hour_ms in sorted(rows))
 
+    def require_interval(self, venue: str, period_ms: int) -> None:
+        """Raise TapeError when a market of the venue has rates per another interval than `period_ms`: they would be misread."""
+        for symbol, rows in self._markets.get(venue, {}).items():
+            for row in rows.values():
+                if row.interval_hours is not None and row.interval_hours * MS_PER_HOUR != period_ms:
+                    hours = Decimal(period_ms) / MS_PER_HOUR
+                    raise TapeError(
+                        f"{self._path} line {row.line}: {venue} {symbol} has a rate per {row.interval_hours} h; "
+                        f"the sandbox of {venue} knows rates per {hours.normalize():f} h only"
+                    )
+
     def _read(self, venues: Collection[str] | None) -> None:
         try:
             with self._path.open(encoding="utf-8", newline="") as file:
@@ -121,7 +133,7 @@ class TapePrices:
     def _keep(self, number: int, cells: list[str], venues: Collection[str] | None) -> None:
         cell = dict(zip(COLUMNS, cells, strict=True))
         try:
-            row = _row(cell)
+            row = _row(number, cell)
         except ValueError as failure:
             raise TapeError(f"{self._path} line {number}: {failure}") from failure
         is_wanted = venues is None or cell["venue"] in venues
@@ -142,7 +154,7 @@ def _latest(rows: dict[int, TapeRow], hour_ms: int) -> TapeRow | None:
     return row
 
 
-def _row(cell: dict[str, str]) -> TapeRow:
+def _row(line: int, cell: dict[str, str]) -> TapeRow:
     """Raises ValueError saying what is wrong."""
     if not cell["venue"] or not cell["venue_symbol"]:
         raise ValueError("venue and venue_symbol must not be empty")
@@ -154,6 +166,7 @@ def _row(cell: dict[str, str]) -> TapeRow:
     if mark < 0 or index < 0:
         raise ValueError("prices must not be negative")
     return TapeRow(
+        line=line,
         hour_ms=_hour_ms(cell["hour_utc"]),
         mark=mark,
         index=index,

@@ -28,6 +28,7 @@ class MemoryTransport:
         self._latency = latency
         self._faults = faults or FaultPlan()
         self._sockets: set[_MemorySocket] = set()
+        self._under_way: set[asyncio.Task[HttpResponse]] = set()
         self._is_closed = False
 
     async def request(self, request: HttpRequest) -> HttpResponse:
@@ -37,11 +38,12 @@ class MemoryTransport:
         if fault is FaultKind.REFUSED_CONNECTION:
             await asyncio.sleep(self._latency())
             raise TransportFailure(f"connection to {facade.venue} refused", sent=False)
-        loop = asyncio.get_running_loop()
-        reply: asyncio.Future[HttpResponse] = loop.create_future()
-        loop.call_later(self._latency(), self._arrive, facade, inner, fault, reply)
+        under_way = asyncio.create_task(self._carry(facade, inner, fault))
+        self._under_way.add(under_way)
+        under_way.add_done_callback(self._finish)
         try:
-            return await asyncio.wait_for(reply, request.timeout_s)
+            async with asyncio.timeout(request.timeout_s):
+                return await asyncio.shield(under_way)
         except TimeoutError as failure:
             raise TransportFailure(f"no reply from {facade.venue} within {request.timeout_s:g} s", sent=True) from failure
 
@@ -75,23 +77,19 @@ class MemoryTransport:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return facade, HttpRequest(request.method, path, CIMultiDict(request.headers), request.body, request.timeout_s)
 
-    def _arrive(
-        self, facade: Facade, request: HttpRequest, fault: FaultKind | None, reply: asyncio.Future[HttpResponse]
-    ) -> None:
+    async def _carry(self, facade: Facade, request: HttpRequest, fault: FaultKind | None) -> HttpResponse:
+        await asyncio.sleep(self._latency())
         response = facade.handle(request, _ADDRESS)
-        if fault is FaultKind.SERVER_ERROR:
-            response = INTERNAL_ERROR
-        lost = fault is FaultKind.LOST_REPLY
-        asyncio.get_running_loop().call_later(self._latency(), _answer, facade.venue, reply, None if lost else response)
+        await asyncio.sleep(self._latency())
+        if fault is FaultKind.LOST_REPLY:
+            raise TransportFailure(f"{facade.venue} closed the connection before it replied", sent=True)
+        return INTERNAL_ERROR if fault is FaultKind.SERVER_ERROR else response
 
-
-def _answer(venue: str, reply: asyncio.Future[HttpResponse], response: HttpResponse | None) -> None:
-    if reply.done():
-        return
-    if response is None:
-        reply.set_exception(TransportFailure(f"{venue} closed the connection before it replied", sent=True))
-    else:
-        reply.set_result(response)
+    def _finish(self, under_way: asyncio.Task[HttpResponse]) -> None:
+        self._under_way.discard(under_way)
+        error = None if under_way.cancelled() else under_way.exception()
+        if error is not None and not isinstance(error, TransportFailure):
+            raise error  # a façade is broken: say so even when nobody waits for the reply any more
 
 
 class _MemorySocket:

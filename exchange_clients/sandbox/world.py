@@ -15,6 +15,7 @@ from exchange_clients.sandbox.exchange import SandboxExchange
 from exchange_clients.sandbox.facade import Facade
 from exchange_clients.sandbox.prices import PriceSource
 from exchange_clients.sandbox.rules import Listing, VenueRules
+from exchange_clients.sandbox.tape import TapePrices
 
 
 class FacadeClass(Protocol):
@@ -46,7 +47,7 @@ class World:
         """A world of the venues named, with the markets that have prices when it begins.
 
         Raises Misconfigured for an unknown venue, ValueError for a clock that stands before the first price or a venue without
-        prices.
+        prices, TapeError for a tape whose rates are per another interval than the venue's.
         """
         now_ms = clock.now_ms()
         if now_ms < prices.start_ms:
@@ -89,6 +90,8 @@ class World:
 
 
 def _listings(facade_class: FacadeClass, venue: str, prices: PriceSource, now_ms: int) -> tuple[Listing, ...]:
+    if isinstance(prices, TapePrices):
+        prices.require_interval(venue, facade_class.rules().funding.period_ms)
     present = [(name, first) for name, first in prices.assets(venue) if prices.state(venue, name, now_ms) is not None]
     if not present:
         raise ValueError(f"{prices.describe()} has no prices for {venue}")

@@ -206,6 +206,15 @@ def test_a_gap_and_a_double_are_seen_by_the_client() -> None:
     run_virtual(story)
 
 
+def test_equal_faults_strike_one_after_the_other() -> None:
+    async def story() -> None:
+        facade, transport, plan = memory("server_error", "server_error")
+        assert [(await transport.request(ORDER)).status for _ in range(3)] == [500, 500, 201]
+        assert len(plan.fired) == 2 and facade.orders == 3
+
+    run_virtual(story)
+
+
 def test_faults_are_read_from_text() -> None:
     assert Fault.parse("lost_reply") == Fault(FaultKind.LOST_REPLY)
     assert Fault.parse("book_gap:echo:3") == Fault(FaultKind.BOOK_GAP, "echo", 3)

@@ -123,6 +123,13 @@ def test_rates_step_and_prices_run_straight(tape: Callable[..., Path]) -> None:
     assert late is not None and (late.mark, late.funding_rate, late.funding_known) == (120, None, False)
 
 
+def test_rates_per_another_interval_than_the_venues_are_refused(tape: Callable[..., Path]) -> None:
+    prices = TapePrices(tape(ROW, "2026-01-02T20:00:00Z,v,LATER,100,101,0.1,4,5,7"))
+    with pytest.raises(TapeError, match=r"line 3: v LATER has a rate per 4 h; .* per 1 h only"):
+        prices.require_interval("v", HOUR_MS)
+    prices.require_interval("w", HOUR_MS)
+
+
 def test_rows_of_dead_markets_count_as_missing(tape: Callable[..., Path]) -> None:
     prices = TapePrices(tape(ROW, "2026-01-02T20:00:00Z,v,DEAD,0,0,0,1,0,1"))
     assert [name for name, _ in prices.assets("v")] == ["ABC-PERP"]
