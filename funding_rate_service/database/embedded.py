@@ -68,10 +68,7 @@ class _Account:
 
     def reaches(self, path: Path) -> bool:
         """Whether every directory that leads to `path` lets this account through."""
-        for directory in path.parents:
-            if directory.exists() and not self._passes(directory.stat()):
-                return False
-        return True
+        return all(self._passes(directory.stat()) for directory in path.parents if directory.exists())
 
     def _passes(self, found: os.stat_result) -> bool:
         if found.st_uid == self.uid:

@@ -1,0 +1,1 @@
+"""The funding service, spoken to over real HTTP, on a real PostgreSQL."""
