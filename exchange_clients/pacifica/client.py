@@ -272,9 +272,9 @@ class PacificaClient(BaseExchangeClient):
         marks = {row.symbol: row.mark for row in (await self._session.call(common.MARKS)).data}
         settings = (await self._of_account(common.SETTINGS)).data
         changed = settings.margin_settings if isinstance(settings, wire.Settings) else settings
-        leverages = {row.symbol: (await self.instrument(row.symbol)).max_leverage for row in rows}
+        leverages = {i.venue_symbol: i.max_leverage for i in await self.fetch_instruments()}  # what holds until changed
         leverages |= {setting.symbol: setting.leverage for setting in changed}
-        return [wire.to_position(row, marks.get(row.symbol), leverages[row.symbol]) for row in rows if row.amount]
+        return [wire.to_position(row, marks.get(row.symbol), leverages.get(row.symbol)) for row in rows if row.amount]
 
     async def fetch_balance(self) -> Balance:
         return wire.to_balance((await self._of_account(common.ACCOUNT)).data)
