@@ -23,7 +23,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class BotSettings:
-    """`venues`: where the bot may trade. `journal`: the SQLite file. Times in market ms.
+    """`venues`: where the bot may trade; none named means every venue there is. `journal`: the SQLite file. Times in market ms.
 
     `tick_ms`: how often strategies hear that time passed. `rank_every_ms`: between two looks at the ranking.
     `funding_every_ms`: between two readings of booked funding. `settle_attempts`, `settle_wait_ms`: how often and how far
@@ -31,7 +31,7 @@ class BotSettings:
     before it counts as never arrived.
     """
 
-    venues: tuple[str, ...]
+    venues: tuple[str, ...] = ()
     journal: str = "bot.sqlite3"
     service_url: str = "http://127.0.0.1:8000"
     tick_ms: int = 1_000
@@ -42,7 +42,7 @@ class BotSettings:
     gone_after_ms: int = 10_000
 
     def __post_init__(self) -> None:
-        if len(set(self.venues)) < 2:
+        if len(set(self.venues)) == 1:
             raise ValueError("a pair needs at least two venues")
         if min(self.tick_ms, self.rank_every_ms, self.funding_every_ms, self.settle_wait_ms) <= 0:
             raise ValueError("times must be positive")
