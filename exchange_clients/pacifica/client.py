@@ -293,7 +293,7 @@ class PacificaClient(BaseExchangeClient):
             nonlocal newest
             newest = 0
 
-        def on_frame(frame: wire.BookFrame) -> Iterable[BookEvent]:
+        def on_frame(frame: wire.Frame[wire.Book]) -> Iterable[BookEvent]:
             nonlocal newest
             if frame.data.li < newest:  # overtaken by a younger snapshot
                 return ()
@@ -307,23 +307,23 @@ class PacificaClient(BaseExchangeClient):
         return self._stream.subscribe(_topic(common.BOOK_CHANNEL, f"book {symbol}", params, on_frame, on_start))
 
     def stream_orders(self) -> AsyncIterator[OrderEvent | Connectivity]:
-        def on_frame(frame: wire.OrdersFrame) -> list[OrderEvent]:
+        def on_frame(frame: wire.Frame[list[wire.OrderUpdate]]) -> list[OrderEvent]:
             return [OrderEvent(wire.to_order(update.row())) for update in frame.data]
 
         return self._stream.subscribe(self._account_topic(common.ORDERS_CHANNEL, "orders", on_frame))
 
     def stream_fills(self) -> AsyncIterator[FillEvent | Connectivity]:
-        def on_frame(frame: wire.FillsFrame) -> list[FillEvent]:
+        def on_frame(frame: wire.Frame[list[wire.FillUpdate]]) -> list[FillEvent]:
             return [FillEvent(wire.to_fill(update.row())) for update in frame.data]
 
         return self._stream.subscribe(self._account_topic(common.FILLS_CHANNEL, "fills", on_frame))
 
     def stream_account(self) -> AsyncIterator[AccountEvent | Connectivity]:
-        def on_positions(frame: wire.PositionsFrame) -> tuple[AccountEvent]:
+        def on_positions(frame: wire.Frame[list[wire.PositionUpdate]]) -> tuple[AccountEvent]:
             held = tuple(wire.to_position(update.row()) for update in frame.data if update.a)
             return (AccountEvent(self.venue, held, None),)
 
-        def on_account(frame: wire.AccountFrame) -> tuple[AccountEvent]:
+        def on_account(frame: wire.Frame[wire.AccountUpdate]) -> tuple[AccountEvent]:
             a = frame.data
             return (AccountEvent(self.venue, None, Balance(self.venue, wire.QUOTE, a.b, a.ae, a.spendable, a.t)),)
 

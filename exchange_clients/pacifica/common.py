@@ -10,7 +10,7 @@ from exchange_clients.domain.account import FeeRates
 from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.endpoint import Channel, Endpoint, Meter, Retry, SequenceRule
 from exchange_clients.pacifica import wire
-from exchange_clients.pacifica.wire import Reply
+from exchange_clients.pacifica.wire import Frame, Reply
 from exchange_clients.spec import Urls, VenueSpec
 
 SPEC = VenueSpec(
@@ -85,8 +85,8 @@ CANCEL_ORDER = _act("/orders/cancel", "cancel_order", Reply[Any], 0.5)
 CANCEL_ALL_ORDERS = _act("/orders/cancel_all", "cancel_all_orders", Reply[Any], 0.5)
 UPDATE_LEVERAGE = _act("/account/leverage", "update_leverage", Reply[Any])
 
-BOOK_CHANNEL = Channel("book", wire.BookFrame, SequenceRule.SNAPSHOT, conflate=True)
-ORDERS_CHANNEL = Channel("account_order_updates", wire.OrdersFrame, SequenceRule.NONE)
-FILLS_CHANNEL = Channel("account_trades", wire.FillsFrame, SequenceRule.NONE)
-POSITIONS_CHANNEL = Channel("account_positions", wire.PositionsFrame, SequenceRule.SNAPSHOT, conflate=True)
-ACCOUNT_CHANNEL = Channel("account_info", wire.AccountFrame, SequenceRule.SNAPSHOT, conflate=True)
+BOOK_CHANNEL = Channel("book", Frame[wire.Book], SequenceRule.SNAPSHOT, conflate=True)
+ORDERS_CHANNEL = Channel("account_order_updates", Frame[list[wire.OrderUpdate]], SequenceRule.NONE)
+FILLS_CHANNEL = Channel("account_trades", Frame[list[wire.FillUpdate]], SequenceRule.NONE)
+POSITIONS_CHANNEL = Channel("account_positions", Frame[list[wire.PositionUpdate]], SequenceRule.SNAPSHOT, conflate=True)
+ACCOUNT_CHANNEL = Channel("account_info", Frame[wire.AccountUpdate], SequenceRule.SNAPSHOT, conflate=True)

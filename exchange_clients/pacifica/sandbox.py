@@ -24,12 +24,12 @@ from exchange_clients.pacifica.signing import Signer, is_signed_by, signed_text
 from exchange_clients.sandbox import exchange as world
 from exchange_clients.sandbox.facade import Facade, FacadeSocket, Peer
 from exchange_clients.sandbox.meter import SpentMeter
+from exchange_clients.sandbox.prices import MarketState
 from exchange_clients.sandbox.rules import MS_PER_HOUR, DiscreteFunding, Listing, VenueRules
 
 CREDITS = Meter("credits per IP", capacity=125, window_s=60)
 BIND_AGENT = Endpoint("bind_agent_wallet", "POST", "/agent/bind", None, CREDITS, operation="bind_agent_wallet")
 ENDPOINTS = {(e.method, e.path): e for e in (*vars(common).values(), BIND_AGENT) if isinstance(e, Endpoint)}
-ACTIONS = {e.operation: e for e in ENDPOINTS.values() if e.operation}
 BOOK_LEVELS = 10
 ROWS_DEFAULT, ROWS_MAX = 100, 4000
 HISTORY_DELAY_MS = 4_122  # the documented payment is booked about four seconds after the hour
@@ -41,7 +41,7 @@ NOT_VERIFIED = "Verification failed: signature does not match signer and canonic
 Reason = world.RejectReason
 REFUSALS: dict[str, tuple[int, str]] = {
     Reason.INSUFFICIENT_MARGIN: (5, "Insufficient balance"),
-    Reason.BELOW_MINIMUM_NOTIONAL: (7, "Order amount too low for {account}: {detail}"),
+    Reason.BELOW_MINIMUM_NOTIONAL: (0, "Order amount too low for {account}: {detail}"),
     Reason.BAD_TICK: (52, "Invalid tick size: {detail}"),
     Reason.BAD_LOT: (59, "Invalid amount: {detail}"),
     Reason.ZERO_SIZE: (59, "Invalid amount: {detail}"),
@@ -74,12 +74,15 @@ class _Refused(Exception):
 
     def __init__(self, status: int, code: int, words: str, error_id: str = "") -> None:
         super().__init__(words)
-        self.status, self.code, self.error_id = status, code, error_id
+        self.status = status
+        said = {"error_id": error_id} if error_id else {}
+        self.body = {"success": False, "data": None, "error": words, "code": code, **said}
 
-
-def _refused(refusal: world.Rejected, account: str = "") -> _Refused:
-    code, words = REFUSALS[refusal.reason]
-    return _Refused(422, code, words.format(account=account, detail=refusal.detail))
+    @classmethod
+    def by_exchange(cls, refusal: world.Rejected, account: str) -> _Refused:
+        code, words = REFUSALS[refusal.reason]
+        error_id = "invalid_amount" if refusal.reason is Reason.BELOW_MINIMUM_NOTIONAL else ""
+        return cls(422, code, words.format(account=account, detail=refusal.detail), error_id)
 
 
 class PacificaSandbox(Facade):
@@ -114,7 +117,7 @@ class PacificaSandbox(Facade):
         exchange.subscribe(self._publish)
         self._reads: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {
             "/info": lambda _: _data([self._market(listing) for listing in exchange.listings.values()]),
-            "/info/prices": lambda _: _data(self.prices()),
+            "/info/prices": lambda _: _data(self.prices(exchange.listings)),
             "/book": lambda q: _data(self.book(q["symbol"])),
             "/trades": lambda q: _data([_trade(t) for t in reversed(exchange.trades(q["symbol"], 100))]),
             "/funding_rate/history": lambda q: _page(self._rate_rows(q["symbol"]), q),
@@ -161,21 +164,17 @@ class PacificaSandbox(Facade):
         try:
             if not self._meter.spend(address, endpoint.weight):
                 raise _Refused(429, 429, "Rate limit exceeded")
-            if request.method == "GET":
-                reply = self._reads[path](dict(parse_qsl(parts.query)))
-            else:
-                reply = _data(self.act(endpoint.operation, msgspec.json.decode(request.body or b"")))
+            is_read = request.method == "GET"
+            fields = dict(parse_qsl(parts.query) if is_read else msgspec.json.decode(request.body or b""))
+            account = str(fields.get("account"))
+            try:
+                reply = self._reads[path](fields) if is_read else _data(self.act(endpoint.operation, fields))
+            except world.Rejected as refusal:
+                raise _Refused.by_exchange(refusal, account) from refusal
         except _Refused as refusal:
-            said = {"error_id": refusal.error_id} if refusal.error_id else {}
-            body = {"success": False, "data": None, "error": str(refusal), "code": refusal.code, **said}
-            return self._response(refusal.status, body, address)
-        except world.Rejected as refusal:
-            refused = _refused(refusal)
-            body = {"success": False, "data": None, "error": str(refused), "code": refused.code}
-            return self._response(refused.status, body, address)
+            return self._response(refusal.status, refusal.body, address)
         except (ArithmeticError, LookupError, TypeError, ValueError):
-            body = {"success": False, "data": None, "error": "Failed to deserialize the request", "code": 400}
-            return self._response(400, body, address)
+            return self._response(400, _Refused(400, 400, "Failed to deserialize the request").body, address)
         return self._response(200, reply, address)
 
     def _response(self, status: int, body: dict[str, Any], address: str) -> HttpResponse:
@@ -188,19 +187,11 @@ class PacificaSandbox(Facade):
         }
         return HttpResponse(status, msgspec.json.encode(body), headers)
 
-    def act(self, operation: str, body: dict[str, Any]) -> Any:
-        """A signed action; its reply's `data`. Raises _Refused, and KeyError or ValueError for what can't be read."""
-        account, data = self._authenticate(operation, dict(body))
-        try:
-            return self._acts[operation](account, data)
-        except world.Rejected as refusal:
-            raise _refused(refusal, account) from refusal
-
-    def _authenticate(self, operation: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Who acts, and the operation's own fields: whatever is left counts as signed."""
-        account, signature, timestamp = data.pop("account"), data.pop("signature"), data.pop("timestamp")
+    def act(self, operation: str, data: dict[str, Any]) -> Any:
+        """A signed action; its reply's `data`. What is left of `data` without the header counts as signed."""
+        account, signature, timestamp = str(data.pop("account")), str(data.pop("signature")), data.pop("timestamp")
         window_ms = data.pop("expiry_window", self.exchange.clock.wire_ms(30_000))
-        signer = account if operation == "bind_agent_wallet" else data.pop("agent_wallet", account)
+        signer = account if operation == "bind_agent_wallet" else str(data.pop("agent_wallet", account))
         if not is_signed_by(signer, signed_text(operation, timestamp, window_ms, data), signature):
             raise _Refused(400, 400, NOT_VERIFIED, "signature_verification_failed")
         if self.exchange.clock.now_ms() > timestamp + window_ms:
@@ -209,7 +200,7 @@ class PacificaSandbox(Facade):
             raise _Refused(400, 400, "Agent not authorized for account")
         if not self.exchange.has_account(account):
             raise _Refused(403, 403, "Beta access required. Signer must redeem a valid beta code.")
-        return account, data
+        return self._acts[operation](account, data)
 
     def _create(self, account: str, data: dict[str, Any]) -> dict[str, int]:
         if data["tif"] not in TIF:  # TOB, which slides to the top of the book, is not simulated
@@ -304,9 +295,9 @@ class PacificaSandbox(Facade):
             "base_asset": listing.venue_symbol,
         }
 
-    def prices(self) -> list[dict[str, Any]]:
+    def prices(self, symbols: Iterable[str]) -> list[dict[str, Any]]:
         """A market without prices (yet) is not in the list."""
-        return [row for symbol in self.exchange.listings if (row := self._price(symbol)) is not None]
+        return [row for symbol in symbols if (row := self._price(symbol)) is not None]
 
     def _price(self, symbol: str) -> dict[str, Any] | None:
         now_ms = self.exchange.clock.now_ms()
@@ -314,7 +305,7 @@ class PacificaSandbox(Facade):
             state, rate = self.exchange.state(symbol), self.exchange.funding_rate(symbol)
         except world.Rejected:
             return None
-        interest = state.open_interest_usd
+        interest, yesterday = state.open_interest_usd, self._state_at(symbol, now_ms - 24 * MS_PER_HOUR)
         return {
             "funding": exact(self._rate_at(symbol, now_ms // MS_PER_HOUR * MS_PER_HOUR - 1)),
             "mark": text(state.mark),
@@ -325,18 +316,16 @@ class PacificaSandbox(Facade):
             "symbol": symbol,
             "timestamp": now_ms,
             "volume_24h": text(state.volume_24h_usd),
-            "yesterday_price": self._mark_at(symbol, now_ms - 24 * MS_PER_HOUR),
+            "yesterday_price": text(yesterday.mark) if yesterday else None,
         }
 
     def _rate_at(self, symbol: str, at_ms: int) -> Decimal | None:
-        try:
-            return self.exchange.markets.funding_rate(symbol, at_ms)
-        except world.Rejected:
-            return None
+        state = self._state_at(symbol, at_ms)
+        return None if state is None else self.exchange.markets.funding_rate(symbol, at_ms)
 
-    def _mark_at(self, symbol: str, at_ms: int) -> str | None:
+    def _state_at(self, symbol: str, at_ms: int) -> MarketState | None:
         try:
-            return text(self.exchange.markets.state(symbol, at_ms).mark)
+            return self.exchange.markets.state(symbol, at_ms)
         except world.Rejected:
             return None
 
@@ -349,22 +338,21 @@ class PacificaSandbox(Facade):
         self.exchange.state(symbol)
         now_ms, start_ms = self.exchange.clock.now_ms(), self.exchange.prices.start_ms
         for hour_ms in range((now_ms - HISTORY_DELAY_MS) // MS_PER_HOUR * MS_PER_HOUR, start_ms, -MS_PER_HOUR):
-            settled, index = self._rate_at(symbol, hour_ms - 1), self._mark_at(symbol, hour_ms)
-            if settled is None or index is None:
+            settled, then = self._rate_at(symbol, hour_ms - 1), self._state_at(symbol, hour_ms)
+            if settled is None or then is None:
                 continue
-            at_ms = hour_ms + HISTORY_DELAY_MS
             row = {
-                "oracle_price": index,
-                "bid_impact_price": index,
-                "ask_impact_price": index,
+                "oracle_price": text(then.index),
+                "bid_impact_price": text(then.mark),
+                "ask_impact_price": text(then.mark),
                 "funding_rate": exact(settled),
                 "next_funding_rate": exact(self._rate_at(symbol, hour_ms)),
-                "created_at": at_ms,
+                "created_at": hour_ms + HISTORY_DELAY_MS,
             }
-            yield at_ms, row
+            yield hour_ms, row
 
     def account(self, account: str) -> dict[str, Any]:
-        exchange, free = self.exchange, text(self.exchange.available(account))
+        exchange, free = self.exchange, wire_text(self.exchange.available(account))
         return {
             "balance": wire_text(exchange.wallet(account)),
             "fee_level": 0,
@@ -375,8 +363,8 @@ class PacificaSandbox(Facade):
             "available_to_withdraw": free,
             "pending_balance": "0",
             "pending_interest": "0",
-            "total_margin_used": text(exchange.initial_margin(account)),
-            "cross_mmr": text(exchange.maintenance_margin(account)),
+            "total_margin_used": wire_text(exchange.initial_margin(account)),
+            "cross_mmr": wire_text(exchange.maintenance_margin(account)),
             "positions_count": len(exchange.positions(account)),
             "orders_count": len(exchange.orders(account)),
             "stop_orders_count": 0,
@@ -564,7 +552,7 @@ class _Socket(FacadeSocket):
             elif method in ("subscribe", "unsubscribe"):
                 self._subscription(method, message["params"])
             else:
-                self._act(message["id"], message["params"])
+                raise ValueError(f"unknown method {method}")
         except (AttributeError, LookupError, TypeError, ValueError):
             self._send({"code": 400, "err": "Invalid request", "t": clock.now_ms()})
 
@@ -585,7 +573,7 @@ class _Socket(FacadeSocket):
             case world.TradePrinted(trade):
                 which, sources = trade.venue_symbol, ["trades"]
             case world.OrderChanged(order) if _is_public(order):
-                which, sources = order.account, ["account_order_updates", "account_orders"]
+                which, sources = order.account, ["account_order_updates"]
             case world.Filled(fill):
                 which, sources = fill.account, ["account_trades"]
             case world.AccountChanged(which):
@@ -625,15 +613,12 @@ class _Socket(FacadeSocket):
             case "book":
                 data = {**facade.book(which), "li": li}
             case "prices":
-                data = facade.prices()
+                data = facade.prices([which] if which else facade.exchange.listings)
             case "account_info":
                 row = facade.account(which)
                 data = {short: row[long] for short, long in _ACCOUNT.items()}
             case "account_positions":
                 data, beside = [_short(row, _POSITION) for row in facade.positions(which)], {"li": li}
-            case "account_orders":
-                rows = [facade.order(o) for o in facade.exchange.orders(which) if _is_public(o)]
-                data, beside = [{**_short(row, _ORDER), "st": None} for row in rows], {"li": li}
             case _:
                 data = [self._event(event, li)]
         self._send({"channel": source, "data": data, **beside})
@@ -655,18 +640,6 @@ class _Socket(FacadeSocket):
         said |= {"oe": _event(order, row["order_type"]), "r": order.reduce_only, "ct": order.created_ms, "ut": order.updated_ms}
         return {key: value for key, value in _short(row, _ORDER).items() if key not in ("c", "t", "ro", "p")} | said
 
-    def _act(self, request_id: str, params: dict[str, Any]) -> None:
-        """An order by WebSocket; it is answered with the request's id."""
-        ((operation, body),) = params.items()
-        answer = {"id": request_id, "type": operation, "t": self._facade.exchange.clock.now_ms()}
-        try:
-            data = self._facade.act(ACTIONS[operation].operation, body) or {}
-        except _Refused as refusal:
-            self._send({**answer, "code": 420 if refusal.status == 422 else refusal.status, "err": str(refusal)})
-            return
-        ids = {"I": body.get("client_order_id"), "i": data["order_id"], "s": body["symbol"]} if "order_id" in data else data
-        self._send({**answer, "code": 200, "data": ids})
-
     def _send(self, message: dict[str, Any]) -> None:
         self._peer.send(msgspec.json.encode(message))
 
@@ -679,7 +652,7 @@ def _words(text_of_pairs: str) -> dict[str, str]:
     return dict(pair.split("=") for pair in text_of_pairs.split())
 
 
-_SNAPSHOTS = ("account_info", "account_positions", "account_orders")
+_SNAPSHOTS = ("account_info", "account_positions")
 _ACCOUNT = _words(
     "ae=account_equity as=available_to_spend aw=available_to_withdraw b=balance f=fee_level mu=total_margin_used cm=cross_mmr "
     "oc=orders_count pb=pending_balance pc=positions_count sc=stop_orders_count t=updated_at"

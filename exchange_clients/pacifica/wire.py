@@ -197,22 +197,8 @@ class OrderUpdate(msgspec.Struct, frozen=True):
 
     def row(self) -> OrderRow:
         """The same in the words of REST."""
-        return OrderRow(
-            order_id=self.i,
-            symbol=self.s,
-            side=self.d,
-            filled_amount=self.f,
-            order_type=self.ot,
-            reduce_only=self.r,
-            created_at=self.ct,
-            client_order_id=self.I,
-            order_status=self.os,
-            amount=self.a,
-            initial_price=self.ip,
-            average_filled_price=self.p,
-            event_type=self.oe,
-            updated_at=self.ut,
-        )
+        first = (self.i, self.s, self.d, self.f, self.ot, self.r, self.ct, self.I, self.os, None, self.a)
+        return OrderRow(*first, initial_price=self.ip, average_filled_price=self.p, event_type=self.oe, updated_at=self.ut)
 
 
 class FillRow(msgspec.Struct, frozen=True):
@@ -312,26 +298,10 @@ class PaymentRow(msgspec.Struct, frozen=True):
     created_at: int
 
 
-class BookFrame(msgspec.Struct, frozen=True):
-    data: Book
+class Frame(msgspec.Struct, Generic[T], frozen=True):
+    """A WebSocket frame of a channel."""
 
-
-class OrdersFrame(msgspec.Struct, frozen=True):
-    data: list[OrderUpdate]
-
-
-class FillsFrame(msgspec.Struct, frozen=True):
-    data: list[FillUpdate]
-
-
-class PositionsFrame(msgspec.Struct, frozen=True):
-    """Every open position each time."""
-
-    data: list[PositionUpdate]
-
-
-class AccountFrame(msgspec.Struct, frozen=True):
-    data: AccountUpdate
+    data: T
 
 
 def to_instruments(markets: list[Market]) -> list[Instrument]:
