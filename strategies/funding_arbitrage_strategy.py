@@ -170,8 +170,12 @@ class FundingArbitrageStrategy(BaseStrategy):
     def _open(self, plan: PairPlan, now_ms: int) -> tuple[Intent, ...]:
         settable = frozenset(v for v in plan.venues if self._venues[v].can_set_leverage)
         pair = PairedExecution(plan, self._config.execution, self._names, settable, now_ms)
-        for feed in self._lost.values():
-            pair.on_event(feed, now_ms)
+        for market in ((i.venue, i.symbol) for i in (plan.long, plan.short)):
+            if market in self._books:
+                book, book_ms = self._books[market]
+                pair.learn(BookEvent(book), book_ms)
+        for known in (*self._lost.values(), *(self._accounts[v] for v in plan.venues if v in self._accounts)):
+            pair.learn(known, now_ms)
         self.pairs[plan.pair_id], self._look = pair, None
         self._pairs_used += 1
         self._opened_ms[plan.pair_id] = now_ms

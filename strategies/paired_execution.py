@@ -121,6 +121,10 @@ class PairedExecution:
         """Close the pair as soon as nothing is in flight. The first reason stays."""
         self.reason = self.reason or reason
 
+    def learn(self, event: Event, now_ms: int) -> None:
+        """Hear without acting: what was known before the pair began."""
+        self._hear(event, now_ms)
+
     def on_event(self, event: Event, now_ms: int) -> tuple[Intent, ...]:
         """Hear, then do the next thing."""
         return (*self._hear(event, now_ms), *self._step(now_ms))
@@ -314,7 +318,7 @@ class PairedExecution:
             return self._go_on(Stage.CONFIRMING, now_ms)
         lead = min(self.legs, key=lambda leg: (leg.held == 0, self._depth(leg, leg.side.opposite)))
         clip = self._clip(lead.held_base)
-        rest_is_tradable = lead.can_open(lead.held_base - clip)
+        rest_is_tradable = clip > 0 and lead.can_open(lead.held_base - clip)
         return self._reduce(lead, clip if rest_is_tradable else lead.held_base, Purpose.EXIT, now_ms)
 
     def _confirm(self, now_ms: int) -> tuple[Intent, ...]:
