@@ -27,6 +27,10 @@ class BookBuilder:
         self._bid_keys: list[float] = []
         self._ask_keys: list[float] = []
 
+    def forget(self) -> None:
+        """Nothing is known until the next snapshot; changes are skipped."""
+        self._sequence = None
+
     def reset(self, sequence: int) -> None:
         """Empty the book; what follows belongs to the snapshot numbered `sequence`."""
         self._sequence = sequence

@@ -128,23 +128,26 @@ class Stream:
         self._runner: asyncio.Task[None] | None = None
         self._last_frame_at = 0.0
 
-    def subscribe(self, topic: Topic) -> Subscription:
-        """Start reading `topic`. Raises ValueError when it is being read already."""
-        route = self._routes.get(topic.token)
-        if route is None:
-            route = self._routes[topic.token] = _Route(msgspec.json.Decoder(topic.channel.frame, strict=False), topic.channel)
-        if topic.key in route.topics:
-            raise ValueError(f"{self._venue}: {topic.name} is being streamed already")
+    def subscribe(self, *topics: Topic) -> Subscription:
+        """Start reading `topics` as one sequence of events. Raises ValueError when one of them is being read already.
+
+        A single topic of a conflated channel is conflated; several together never are, since none stands for the others.
+        """
+        for topic in topics:
+            route = self._routes.get(topic.token)
+            if route is not None and topic.key in route.topics:
+                raise ValueError(f"{self._venue}: {topic.name} is being streamed already")
         subscription = Subscription(
-            conflate=topic.channel.conflate,
-            on_close=lambda: self._unsubscribe(topic),
-            on_overflow=lambda: self._drop_socket(f"the reader of {topic.name} is too slow"),
+            conflate=len(topics) == 1 and topics[0].channel.conflate,
+            on_close=lambda: self._unsubscribe(topics),
+            on_overflow=lambda: self._drop_socket(f"the reader of {topics[0].name} is too slow"),
         )
-        live = route.topics[topic.key] = _Live(topic, subscription)
+        lives = [self._add(topic, subscription) for topic in topics]
         if self._runner is None or self._runner.done():
             self._runner = asyncio.get_running_loop().create_task(self._run(), name=f"stream {self._venue}")
         elif self._socket is not None:
-            self._ask(live)
+            for live in lives:
+                self._ask(live)
         return subscription
 
     async def close(self) -> None:
@@ -163,14 +166,22 @@ class Stream:
     def _lives(self) -> list[_Live]:
         return [live for route in self._routes.values() for live in route.topics.values()]
 
-    def _unsubscribe(self, topic: Topic) -> None:
+    def _add(self, topic: Topic, subscription: Subscription) -> _Live:
         route = self._routes.get(topic.token)
-        if route is None or route.topics.pop(topic.key, None) is None:
-            return
-        if not route.topics:
-            del self._routes[topic.token]
-        if self._socket is not None and topic.unsubscribe:
-            self._socket.send(topic.unsubscribe)
+        if route is None:
+            route = self._routes[topic.token] = _Route(msgspec.json.Decoder(topic.channel.frame, strict=False), topic.channel)
+        live = route.topics[topic.key] = _Live(topic, subscription)
+        return live
+
+    def _unsubscribe(self, topics: Iterable[Topic]) -> None:
+        for topic in topics:
+            route = self._routes.get(topic.token)
+            if route is None or route.topics.pop(topic.key, None) is None:
+                continue
+            if not route.topics:
+                del self._routes[topic.token]
+            if self._socket is not None and topic.unsubscribe:
+                self._socket.send(topic.unsubscribe)
 
     async def _run(self) -> None:
         failures = 0

@@ -9,6 +9,16 @@ from exchange_clients.base import Capability
 from exchange_clients.domain.account import FeeRates
 from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.endpoint import Channel, Endpoint, Meter, Retry, SequenceRule
+from exchange_clients.errors import (
+    AuthenticationFailed,
+    BelowMinimum,
+    InsufficientMargin,
+    OrderNotFound,
+    PriceOutOfBand,
+    ReduceOnlyViolated,
+    Refused,
+    WouldCross,
+)
 from exchange_clients.paradex import wire
 from exchange_clients.spec import Urls, VenueSpec
 
@@ -56,8 +66,8 @@ ETHEREUM_ACCOUNT = "ethereum_account"
 
 PER_ADDRESS = Meter("public requests per IP", capacity=1500, window_s=60)
 LOGINS = Meter("logins per IP", capacity=600, window_s=60)
-READS = Meter("reads per account", capacity=600, window_s=60)
-ORDERS = Meter("orders per account", capacity=17_250, window_s=60)
+READS = Meter("reads per account", capacity=120, window_s=12)  # 120 at once, 600 per minute
+ORDERS = Meter("orders per account", capacity=287, window_s=1)  # 800 per second, 17,250 per minute
 
 
 def _public(name: str, path: str, reply: Any) -> Endpoint:
@@ -103,4 +113,27 @@ SET_MARGIN = _act("set margin", "POST", "/account/margin/{market}")
 BOOK_CHANNEL = Channel("order_book.{market}.deltas", wire.Frame[wire.BookChange], SequenceRule.INCREMENT, conflate=True)
 ORDERS_CHANNEL = Channel("orders.ALL", wire.Frame[wire.OrderRow], SequenceRule.NONE, private=True)
 FILLS_CHANNEL = Channel("fills.ALL", wire.Frame[wire.FillRow], SequenceRule.NONE, private=True)
-ACCOUNT_CHANNEL = Channel("account", wire.Frame[wire.AccountSummary], SequenceRule.SNAPSHOT, private=True, conflate=True)
+POSITIONS_CHANNEL = Channel("positions", wire.Frame[wire.PositionRow], SequenceRule.NONE, private=True)
+ACCOUNT_CHANNEL = Channel("account", wire.Frame[wire.AccountSummary], SequenceRule.SNAPSHOT, private=True)
+
+# Codes of the API and, below, reasons that orders are closed for (venue sheet section 7; a full list is not published).
+REFUSALS: dict[str, type[Refused]] = {
+    "INVALID_TOKEN": AuthenticationFailed,
+    "NOT_ONBOARDED": AuthenticationFailed,
+    "UNAUTHORIZED_ERROR": AuthenticationFailed,
+    "PUBLIC_KEY_INVALID": AuthenticationFailed,
+    "INVALID_STARKNET_ADDRESS": AuthenticationFailed,
+    "INVALID_STARKNET_SIGNATURE": AuthenticationFailed,
+    "STARKNET_SIGNATURE_VERIFICATION_FAILED": AuthenticationFailed,
+    "INVALID_ORDER_SIGNATURE": AuthenticationFailed,
+    "ORDER_ID_NOT_FOUND": OrderNotFound,
+    "CLIENT_ORDER_ID_NOT_FOUND": OrderNotFound,
+    "ORDER_IS_CLOSED": OrderNotFound,
+    "ORDER_IS_NOT_OPEN": OrderNotFound,
+    "INVALID_ORDER_SIZE": BelowMinimum,
+    "NOT_ENOUGH_MARGIN": InsufficientMargin,
+    "POST_ONLY_WOULD_CROSS": WouldCross,
+    "REDUCE_ONLY_WILL_INCREASE": ReduceOnlyViolated,
+    "ORDER_SIZE_BELOW_MIN": BelowMinimum,
+    "PRICE_BAND": PriceOutOfBand,
+}

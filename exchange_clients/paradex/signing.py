@@ -1,4 +1,6 @@
-"""Signatures of Paradex: Starknet typed data of the first revision, hashed with Pedersen, signed by fast-stark-crypto.
+"""Signatures and sessions of Paradex.
+
+Starknet typed data of the first revision is hashed with Pedersen and signed by fast-stark-crypto:
 
     H(x1 … xn)      = pedersen(… pedersen(pedersen(0, x1), x2) …, n)
     struct(T, vals) = H(starknet_keccak(T), vals …)
@@ -10,20 +12,41 @@ is a test.
 
 from __future__ import annotations
 
+import asyncio
 import json
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
+import msgspec
 import sha3
 from fast_stark_crypto import get_public_key, pedersen_hash, sign, verify
 
+from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.side import Side
+from exchange_clients.engine.endpoint import Call, Endpoint, Retry
+from exchange_clients.engine.refusals import refused
+from exchange_clients.engine.session import Dialect, Session
+from exchange_clients.engine.transport import HttpResponse
+from exchange_clients.engine.wiring import Wiring
+from exchange_clients.errors import (
+    AuthenticationFailed,
+    ExchangeError,
+    Misconfigured,
+    OrderRejected,
+    ProtocolViolation,
+    Refused,
+)
+from exchange_clients.paradex import common, wire
 
 CURVE_ORDER = 0x800000000000010FFFFFFFFFFFFFFFFB781126DCAE7B2321E66A241ADC64D2F
 SIDES = {Side.BUY: 1, Side.SELL: 2}
 _ADDRESS_BOUND = 2**251 - 256
 _FIELD = 2**251 + 17 * 2**192 + 1
+LOGIN_LIVES_MS = 1_800_000
+TOKEN_RENEWED_AT = 0.6  # of its life: after three of five minutes
 _BETA = 0x6F21413EFBE40DE150E596D72F7A8C5609AD26C15C915C1F4CDFCB99CEE9E89
 
 
@@ -145,3 +168,138 @@ def account_address(public_key: str, proxy_hash: str, account_hash: str) -> str:
     arguments = (int(account_hash, 16), starknet_keccak("initialize"), 2, key, 0)
     salted = (short_string("STARKNET_CONTRACT_ADDRESS"), 0, key, int(proxy_hash, 16), pedersen_array(arguments))
     return hex(pedersen_array(salted) % _ADDRESS_BOUND)
+
+
+class ParadexDialect(Dialect):
+    """The account's key, the chain it signs for, and the session token, renewed before it ends.
+
+    A token that is past `TOKEN_RENEWED_AT` of its life is replaced in the background, so that no order waits for it.
+    """
+
+    def __init__(self, wiring: Wiring) -> None:
+        credentials = wiring.credentials or Credentials({})
+        self._clock = wiring.clock
+        self._session = Session(wire.VENUE, wiring, self)
+        self._ethereum = credentials.get(common.ETHEREUM_ACCOUNT)
+        self.account = credentials.get("account_address")
+        try:
+            int(self.account or "0", 16)
+            self._signer = Signer(credentials["private_key"]) if credentials.get("private_key") else None
+        except ValueError as error:
+            raise Misconfigured(wire.VENUE, "credentials", "private_key and account_address must be Starknet hex") from error
+        self._messages: Messages | None = None
+        self._claims = wire.TokenClaims(exp=0, iat=0)
+        self._renewing: asyncio.Task[None] | None = None
+        self._token = ""
+
+    def meter_key(self, call: Call) -> str:
+        return self.account if call.endpoint.private else ""
+
+    async def prepare(self, call: Call) -> None:
+        if call.endpoint.private:
+            await self.token()
+
+    def sign(self, call: Call) -> tuple[dict[str, str], bytes | None]:
+        endpoint, payload = call.endpoint, call.payload
+        headers: dict[str, str] = {}
+        if endpoint.private:
+            headers["Authorization"] = f"Bearer {self._token}"
+        elif endpoint in (common.AUTH, common.ONBOARDING):
+            headers |= self._login_headers(endpoint)
+        if endpoint in (common.PLACE, common.MODIFY):
+            payload = self._signed(payload)
+        if payload is None:
+            return headers, None
+        return headers | {"Content-Type": "application/json"}, msgspec.json.encode(payload)
+
+    def refusal(self, call: Call, response: HttpResponse) -> ExchangeError | None:
+        """What the venue states; 429 and 5xx are left to the session, which knows what they leave open."""
+        if response.status < 400 or response.status == 429 or response.status >= 500:
+            return None
+        try:
+            stated = msgspec.json.decode(response.body, type=wire.ApiError)
+        except msgspec.MsgspecError:
+            return None
+        default = OrderRejected if call.endpoint.retry is Retry.ACT else Refused
+        text = f"{stated.error}: {stated.message}"
+        return refused(wire.VENUE, call.endpoint.name, text, common.REFUSALS, stated.error, default)
+
+    async def recover(self, error: Refused) -> bool:
+        if error.code == "INVALID_TOKEN" and self._token:
+            self._claims, self._token = wire.TokenClaims(exp=0, iat=0), ""
+            return True
+        return False
+
+    async def token(self) -> str:
+        """A token that is valid now. Raises AuthenticationFailed, and whatever else may happen on the way to one."""
+        now_s, claims = self._clock.now_ms() / 1000, self._claims
+        if self._renewing is None and now_s >= claims.iat + (claims.exp - claims.iat) * TOKEN_RENEWED_AT:
+            self._renewing = asyncio.get_running_loop().create_task(self._renew(), name=f"{wire.VENUE} login")
+            self._renewing.add_done_callback(self._renewed)
+        if self._renewing is not None and now_s >= claims.exp:
+            await asyncio.shield(self._renewing)
+        return self._token
+
+    async def close(self) -> None:
+        """End a renewal that is under way."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
+
+    async def _renew(self) -> None:
+        if self._messages is None:
+            config: wire.SystemConfig = await self._session.call(common.SYSTEM_CONFIG)
+            self._messages = Messages(config.starknet_chain_id, self.account)
+        signer, _ = self._keys()
+        path = {"public_key": signer.public_key}
+        try:
+            reply: wire.Token = await self._session.call(common.AUTH, path=path)
+        except AuthenticationFailed as stranger:
+            if stranger.code != "NOT_ONBOARDED":
+                raise
+            if not self._ethereum:
+                hint = f"{stranger.detail}; give the credential {common.ETHEREUM_ACCOUNT} to introduce the account"
+                raise AuthenticationFailed(wire.VENUE, stranger.operation, hint, stranger.code) from stranger
+            await self._session.call(common.ONBOARDING, payload={"public_key": signer.public_key})
+            reply = await self._session.call(common.AUTH, path=path)
+        self._claims, self._token = _claims(reply.jwt_token), reply.jwt_token
+
+    def _renewed(self, task: asyncio.Task[None]) -> None:
+        self._renewing = None
+        if not task.cancelled():
+            task.exception()  # told to whoever waits; when nobody does, the next call tries again while the old token lasts
+
+    def _login_headers(self, endpoint: Endpoint) -> dict[str, str]:
+        signer, messages = self._keys()
+        headers = {"PARADEX-STARKNET-ACCOUNT": self.account}
+        if endpoint is common.ONBOARDING:
+            signature = signer.sign(messages.onboarding())
+            return headers | {"PARADEX-ETHEREUM-ACCOUNT": self._ethereum, "PARADEX-STARKNET-SIGNATURE": signature}
+        now_s = self._clock.now_ms() // 1000
+        until_s = now_s + self._clock.wire_ms(LOGIN_LIVES_MS) // 1000
+        return headers | {
+            "PARADEX-TIMESTAMP": str(now_s),
+            "PARADEX-SIGNATURE-EXPIRATION": str(until_s),
+            "PARADEX-STARKNET-SIGNATURE": signer.sign(messages.auth(now_s, until_s)),
+        }
+
+    def _signed(self, order: dict[str, Any]) -> dict[str, Any]:
+        """An order, or (with an `id`) a change of one, with its signature and the instant of signing."""
+        signer, messages = self._keys()
+        now_ms, side = self._clock.now_ms(), wire.SIDES[order["side"]]
+        terms = (now_ms, order["market"], side, order["type"], Decimal(order["size"]), Decimal(order["price"]))
+        message = messages.modify(*terms, order["id"]) if "id" in order else messages.order(*terms)
+        return {**order, "signature": signer.sign(message), "signature_timestamp": now_ms}
+
+    def _keys(self) -> tuple[Signer, Messages]:
+        if self._signer is None or self._messages is None:
+            raise Misconfigured(wire.VENUE, "credentials", "this needs the credentials private_key and account_address")
+        return self._signer, self._messages
+
+
+def _claims(token: str) -> wire.TokenClaims:
+    try:
+        body = token.split(".")[1]
+        return msgspec.json.decode(urlsafe_b64decode(body + "=" * (-len(body) % 4)), type=wire.TokenClaims)
+    except (ValueError, IndexError) as error:
+        raise ProtocolViolation(wire.VENUE, "auth", "the session token is not a JWT with exp and iat") from error

@@ -7,7 +7,7 @@ Source: venue sheet sections 3 to 9.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -24,6 +24,7 @@ VENUE = "paradex"
 USDC = "USDC"
 PERP = "-USD-PERP"
 SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
+SIDE_WORDS = {Side.BUY: "BUY", Side.SELL: "SELL"}
 SideWord = Literal["BUY", "SELL"]
 Content = TypeVar("Content")
 
@@ -48,6 +49,19 @@ class Frame(msgspec.Struct, Generic[Content], frozen=True):
 class ApiError(msgspec.Struct, frozen=True):
     error: str
     message: str = ""
+
+
+class RpcError(msgspec.Struct, frozen=True):
+    code: int
+    message: str
+    data: Any = None
+
+
+class RpcAnswer(msgspec.Struct, frozen=True):
+    """The answer to one request on a socket; `id` is the request's."""
+
+    id: int | None = None
+    error: RpcError | None = None
 
 
 class SystemConfig(msgspec.Struct, frozen=True):
@@ -238,6 +252,11 @@ def is_listed(market: Market) -> bool:
     return market.asset_kind == "PERP" and is_perp(market.symbol) and market.trading_mode == "STANDARD"
 
 
+def is_open(row: PositionRow) -> bool:
+    """Closed positions stay in the venue's lists."""
+    return is_perp(row.market) and row.status == "OPEN" and row.size != 0
+
+
 def number(text: str) -> Decimal | None:
     """A number, None for ""."""
     return Decimal(text) if text else None
@@ -266,8 +285,8 @@ def to_instrument(market: Market) -> Instrument:
 
 
 def to_book(book: RestBook, symbol: str, depth: int, provenance: Provenance) -> OrderBook:
-    bids: list[Level] = sorted(book.bids, key=lambda level: -level.price)[:depth]
-    asks: list[Level] = sorted(book.asks, key=lambda level: level.price)[:depth]
+    bids: list[Level] = [*sorted(book.bids, key=lambda level: -level.price)[:depth]]
+    asks: list[Level] = [*sorted(book.asks, key=lambda level: level.price)[:depth]]
     return OrderBook(VENUE, symbol, bids, asks, book.last_updated_at, provenance, book.seq_no)
 
 
