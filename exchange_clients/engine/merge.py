@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 from exchange_clients.engine.subscription import Subscription
 
+_ENDED = object()
 
-async def merged(*sources: Subscription) -> AsyncIterator[Any]:
+
+class Merged:
     """Events of all `sources` as they come; at the same instant, in the order of `sources`. Each tells its own connectivity.
 
-    Ends when every source ended; the first error of a source ends it with that error. Closing it unsubscribes all of them.
+    Ends when every source ended; an error of one is raised as it is. A read that is cancelled loses nothing.
     """
-    loop = asyncio.get_running_loop()
-    waiting = {source: loop.create_task(source.__anext__()) for source in sources}
-    try:
-        while waiting:
-            await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
-            for source, task in list(waiting.items()):
-                if not task.done():
-                    continue
-                del waiting[source]
-                try:
-                    event = task.result()
-                except StopAsyncIteration:
-                    continue
-                waiting[source] = loop.create_task(source.__anext__())
-                yield event
-    finally:
-        for task in waiting.values():
-            task.cancel()
-        for source in sources:
+
+    def __init__(self, *sources: Subscription) -> None:
+        self._sources = sources
+        self._open = list(sources)
+        self._reads: dict[Subscription, asyncio.Task[Any]] = {}
+
+    def __aiter__(self) -> Merged:
+        return self
+
+    async def __anext__(self) -> Any:
+        while self._open:
+            for source in list(self._open):
+                read = self._reads.get(source)
+                if read is None:
+                    self._reads[source] = asyncio.get_running_loop().create_task(_next(source))
+                elif read.done():
+                    del self._reads[source]
+                    event = read.result()
+                    if event is not _ENDED:
+                        return event
+                    self._open.remove(source)
+            if self._reads:
+                await asyncio.wait(self._reads.values(), return_when=asyncio.FIRST_COMPLETED)
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Unsubscribe all. Idempotent."""
+        for source in self._sources:
             await source.aclose()
+        await asyncio.gather(*self._reads.values(), return_exceptions=True)
+
+
+async def _next(source: Subscription) -> Any:
+    try:
+        return await source.__anext__()
+    except StopAsyncIteration:
+        return _ENDED

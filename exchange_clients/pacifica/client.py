@@ -17,7 +17,7 @@ from exchange_clients.domain.market import MarketStats, OrderBook, Trade
 from exchange_clients.domain.orders import Fill, Order, OrderRequest, OrderStatus, TimeInForce
 from exchange_clients.engine.book_builder import Gap
 from exchange_clients.engine.endpoint import Call, Channel, Endpoint, Retry
-from exchange_clients.engine.merge import merged
+from exchange_clients.engine.merge import Merged
 from exchange_clients.engine.paging import pages_by_cursor
 from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.session import Dialect, Session
@@ -328,7 +328,7 @@ class PacificaClient(BaseExchangeClient):
             return (AccountEvent(self.venue, None, Balance(self.venue, wire.QUOTE, a.b, a.ae, a.spendable, a.t)),)
 
         positions = self._stream.subscribe(self._account_topic(common.POSITIONS_CHANNEL, "positions", on_positions))
-        return merged(positions, self._stream.subscribe(self._account_topic(common.ACCOUNT_CHANNEL, "account", on_account)))
+        return Merged(positions, self._stream.subscribe(self._account_topic(common.ACCOUNT_CHANNEL, "account", on_account)))
 
     def _account_topic(self, channel: Channel, name: str, handler: Callable[[Any], Iterable[Any]]) -> Topic:
         return _topic(channel, name, {"source": channel.name, "account": self._account()}, handler)

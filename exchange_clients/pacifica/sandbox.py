@@ -593,9 +593,9 @@ class _Socket(FacadeSocket):
             raise ValueError(f"unknown source {source}")
         self._send({"channel": method, "data": params})
         if method == "subscribe" and topic not in self._topics:
-            self._topics[topic] = None
             if source == "book":
                 exchange.watch(which)
+            self._topics[topic] = None
         elif method == "unsubscribe" and topic in self._topics:
             del self._topics[topic]
             if source == "book":
