@@ -18,7 +18,6 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
-from rich.console import Console
 
 from exchange_clients import registry
 from exchange_clients.base import BaseExchangeClient
@@ -37,7 +36,7 @@ from funding_rate_service.client import FundingServiceClient, Opportunity, Servi
 from helpers.children import Child, ChildFailed
 from helpers.config import BotConfig, ConfigError, load
 from helpers.journal import Journal, JournalError
-from helpers.terminal import Terminal
+from helpers.terminal import Terminal, console
 from strategies.factory import UnknownStrategy, kind
 from trading_bot import ForeignPosition, Report, TradingBot, WrongJournal, candidate
 
@@ -81,7 +80,12 @@ class RankedByService:
 
     def __init__(self, service: FundingServiceClient, horizon_hours: float, size_usd: decimal.Decimal) -> None:
         self._service = service
-        self._question = {"horizon_hours": horizon_hours, "size_usd": size_usd, "min_profit": -1000, "limit": 100}
+        self._question: dict[str, int | float | decimal.Decimal] = {
+            "horizon_hours": horizon_hours,
+            "size_usd": size_usd,
+            "min_profit": -1000,
+            "limit": 100,
+        }
 
     async def opportunities(self) -> Sequence[Opportunity]:
         return await self._service.opportunities(**self._question)
@@ -149,7 +153,7 @@ async def run_demo(options: DemoOptions) -> int:
     """Everything up, one round, everything down. Returns the exit status."""
     settings = load(options.config, lambda name: kind(name).config)
     clock = SystemClock.starting_at(_demo_start_ms(options), options.speed)
-    terminal = Terminal(Console(), lambda: f"{clock.now():%m-%d %H:%M} UTC")
+    terminal = Terminal(console(), lambda: f"{clock.now():%m-%d %H:%M} UTC")
     stopping = _on_signals()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perp-demo-")))
@@ -234,7 +238,6 @@ async def run_live(
     settings: BotConfig, environment: Environment, journal: Path | None, sandbox: Path | None, account: str
 ) -> int:
     """A bot on real venues (or on a sandbox that runs elsewhere). Returns the exit status."""
-    console = Console()
     stopping = _on_signals()
     if environment is Environment.SANDBOX:
         told = _sandbox_file(sandbox)
@@ -243,7 +246,7 @@ async def run_live(
     else:
         clock = SystemClock()
         opened = _live_place(clock, settings, environment)
-    terminal = Terminal(console, lambda: f"{clock.now():%Y-%m-%d %H:%M:%S} UTC")
+    terminal = Terminal(console(), lambda: f"{clock.now():%Y-%m-%d %H:%M:%S} UTC")
     async with opened as place:
         terminal.say(f"{settings.strategy} on {', '.join(place.wirings)} ({environment.value})", "bold")
         report = await _one_bot(settings, place, journal or Path(settings.bot.journal), terminal, stopping, [], None)

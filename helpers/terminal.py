@@ -23,6 +23,13 @@ from exchange_clients.trading.progress import (
 )
 
 RANKED_SHOWN_MAX = 8
+COLUMNS_WITHOUT_TERMINAL = 132
+
+
+def console() -> Console:
+    """Standard output; wide enough for a ledger when nobody says how wide it is."""
+    found = Console()
+    return found if found.is_terminal else Console(width=COLUMNS_WITHOUT_TERMINAL)
 
 
 class Terminal:
@@ -35,7 +42,7 @@ class Terminal:
 
     def say(self, text: str, style: str = "") -> None:
         """One line."""
-        self._console.print(f"[dim]{self._stamp()}[/dim] {text}", style=style or None, highlight=False)
+        self._console.print(f"[dim]{self._stamp()}[/dim] {text}", style=style or None, highlight=False, soft_wrap=True)
 
     def show(self, progress: Progress) -> None:
         """One thing that a bot reports."""
@@ -90,7 +97,7 @@ class Terminal:
         for heading in ("leg", "venue"):
             table.add_column(heading)
         for heading in ("price", "funding", "fees", "net", "of which slippage", "wallet − ledger"):
-            table.add_column(heading, justify="right")
+            table.add_column(heading, justify="right", overflow="fold")
         for name, leg in (("long", statement.long), ("short", statement.short)):
             difference = ledger.differences.get(leg.venue)
             table.add_row(name, leg.venue, *_money(leg), _exact(difference))
