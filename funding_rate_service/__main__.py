@@ -33,7 +33,7 @@ class _Server(uvicorn.Server):
 def main() -> int:
     """Run; return the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for chatty in ("apscheduler", "alembic"):
+    for chatty in ("apscheduler", "alembic", "databases"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load_settings()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from exchange_clients import registry
 from exchange_clients.domain.provenance import Environment
@@ -113,5 +113,7 @@ def load_settings() -> Settings:
         name = place if place in ("", "DATABASE_URL") else f"FUNDING_{place}"
         text = first["msg"].removeprefix("Value error, ")
         raise StartupError(f"settings: {name}: {text}" if name else f"settings: {text}") from error
+    except SettingsError as error:
+        raise StartupError(f"settings: {error}; FUNDING_VENUE_URLS is JSON: venue to {{rest, websocket}}") from error
     except Misconfigured as error:
         raise StartupError(f"settings: {error}") from error

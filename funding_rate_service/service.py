@@ -48,15 +48,16 @@ async def run_service(
         stack.push_async_callback(database.disconnect)
         await database.connect()
         interval_loop_s = settings.interval_loop_s(clock.speed)
-        for venue in venues:
-            await dex_store.register(database, venue.spec, venue.rest_url, interval_loop_s * clock.speed)
-        await dex_store.deactivate_others(database, [venue.spec.name for venue in venues])
-
         board = Board(settings.history_hours, Limits(settings.stale_after_ms(clock.speed), settings.price_band))
         await _remember(database, board, clock)
         changed = asyncio.Event()
         schedule = Schedule(_collectors(venues, database, clock, settings), interval_loop_s)
-        leadership = Leadership(database, schedule, changed.set)
+
+        async def begin() -> None:
+            await _register(database, venues, interval_loop_s * clock.speed)
+            schedule.start()
+
+        leadership = Leadership(database, begin, schedule.stop, changed.set)
         await _refresh(database, board, clock, encoders)
         async with asyncio.TaskGroup() as tasks:
             background = [
@@ -81,6 +82,13 @@ async def _database_url(settings: Settings, stack: AsyncExitStack) -> str:
 def _collectors(venues: Sequence[Venue], database: Database, clock: Clock, settings: Settings) -> list[Collector]:
     writer = rate_store.RateWriter(database)
     return [Collector(venue, database, writer, clock, settings.collection_timeout_loop_s) for venue in venues]
+
+
+async def _register(database: Database, venues: Sequence[Venue], interval_s: float) -> None:
+    """Write which venues are collected and what they are; whoever leads decides."""
+    for venue in venues:
+        await dex_store.register(database, venue.spec, venue.rest_url, interval_s)
+    await dex_store.deactivate_others(database, [venue.spec.name for venue in venues])
 
 
 async def _remember(database: Database, board: Board, clock: Clock) -> None:

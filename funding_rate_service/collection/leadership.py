@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 
-from funding_rate_service.collection.schedule import Schedule
 from funding_rate_service.database.connection import CHANNEL, DATABASE_ERRORS, Database
 
 log = logging.getLogger(__name__)
@@ -22,12 +21,22 @@ _RECONNECT_LOOP_S = 1.0
 
 
 class Leadership:
-    """Runs `schedule` while we lead. `on_collected` is called after every collection run and after each reconnection."""
+    """Calls `begin` when we start to lead and `end` when we no longer do (also when we never did).
 
-    def __init__(self, database: Database, schedule: Schedule, on_collected: Callable[[], None]) -> None:
+    `on_collected` is called after every collection run of any process, and when something may have been missed.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        begin: Callable[[], Awaitable[None]],
+        end: Callable[[], None],
+        on_collected: Callable[[], None],
+    ) -> None:
         self.is_leader = False
         self._database = database
-        self._schedule = schedule
+        self._begin = begin
+        self._end = end
         self._on_collected = on_collected
 
     async def run(self) -> None:
@@ -52,9 +61,10 @@ class Leadership:
                 await connection.execute("SELECT 1")
             elif await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
                 self.is_leader = True
-                self._schedule.start()
+                await self._begin()
+                self._on_collected()
             await asyncio.sleep(_CHECK_LOOP_S)
 
     def _step_down(self) -> None:
-        self._schedule.stop()
+        self._end()
         self.is_leader = False

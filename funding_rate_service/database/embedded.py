@@ -205,6 +205,9 @@ class EmbeddedPostgres:
 
 
 def _home_for(data_dir: Path, account: _Account | None) -> Path:
+    nearest = next(directory for directory in (data_dir, *data_dir.parents) if directory.exists())
+    if not nearest.is_dir():
+        raise DatabaseUnavailable(f"embedded database in {data_dir}: {nearest} is not a directory")
     if account is None or account.reaches(data_dir / "cluster"):
         return data_dir
     if data_dir.exists() and not account.reaches(data_dir):

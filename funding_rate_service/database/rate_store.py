@@ -17,6 +17,7 @@ from funding_rate_service.core.hourly_history import Key
 from funding_rate_service.core.market import Market
 from funding_rate_service.database.connection import Database, Row
 
+_PARTITION_LOCK = 7_205_003
 _RATE_COLUMNS = (
     "raw_value", "raw_unit", "rate", "rate_hourly", "interval_seconds", "kind", "effective_at", "next_payment_at", "source",
     "provenance", "unknown_because",
@@ -95,9 +96,7 @@ class RateWriter:
     async def write(self, dex: str, markets: Sequence[Market]) -> None:
         """Append one venue's observations, replace its latest and hourly ones: all in one transaction."""
         async with self._database.bulk() as connection:
-            for month in sorted({_month(market.observation.observed_at) for market in markets}):
-                await self._partition(connection, month)
-                await self._partition(connection, _next_month(month))
+            months = await self._partitions(connection, {_month(market.observation.observed_at) for market in markets})
             await connection.execute(_STAGING)
             rows = [_staged(market) for market in markets]
             await connection.copy_records_to_table("staging", records=rows, columns=_STAGED)
@@ -105,16 +104,19 @@ class RateWriter:
             await connection.execute(_NEW_SYMBOLS)
             for statement in (_NEW_INSTRUMENTS, _CHANGED_INSTRUMENTS, _APPEND, _REPLACE_LATEST, _SAMPLE):
                 await connection.execute(statement, dex_id)
-        self._months |= {_month(market.observation.observed_at) for market in markets}
+        self._months |= months
 
-    async def _partition(self, connection: asyncpg.Connection, month: datetime) -> None:
-        """Make sure that `month` has its partition; the one after it is made ahead by the caller."""
-        if month in self._months:
-            return
-        await connection.execute(
-            f"CREATE TABLE IF NOT EXISTS funding_rates_{month:%Y_%m} PARTITION OF funding_rates "
-            f"FOR VALUES FROM ('{month.isoformat()}') TO ('{_next_month(month).isoformat()}')"
-        )
+    async def _partitions(self, connection: asyncpg.Connection, months: set[datetime]) -> set[datetime]:
+        """Make the partitions of `months` and of the ones after them; returns those that were missing in our memory."""
+        missing = (months | {_next_month(month) for month in months}) - self._months
+        if missing:  # IF NOT EXISTS alone fails when two venues' first collections make the same one at once
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _PARTITION_LOCK)
+        for month in sorted(missing):
+            await connection.execute(
+                f"CREATE TABLE IF NOT EXISTS funding_rates_{month:%Y_%m} PARTITION OF funding_rates "
+                f"FOR VALUES FROM ('{month.isoformat()}') TO ('{_next_month(month).isoformat()}')"
+            )
+        return missing
 
 
 async def load_latest(database: Database) -> tuple[Market, ...]:

@@ -1,4 +1,4 @@
-"""One embedded PostgreSQL for the whole folder, one empty database in it for each test that asks."""
+"""One embedded PostgreSQL for the whole folder, emptied for each test that asks."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from funding_rate_service.database.embedded import EmbeddedPostgres
-
-_numbers = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -36,15 +33,15 @@ def server_url(reachable_dir: Path) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(server_url: str) -> str:
-    """The URL of an empty database."""
-    name = f"test_{next(_numbers)}"
+    """The URL of a database without tables. It is one and the same: making a new one for each test costs a second of fsync."""
 
-    async def create() -> None:
+    async def empty() -> None:
         socket_dir = server_url.partition("?host=")[2]
         password = server_url.partition("://funding:")[2].partition("@")[0]
         connection = await asyncpg.connect(host=socket_dir, user="funding", password=password, database="postgres")
-        await connection.execute(f"CREATE DATABASE {name}")
+        await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         await connection.close()
 
-    asyncio.run(create())
-    return server_url.replace("/postgres?", f"/{name}?")
+    asyncio.run(empty())
+    return server_url

@@ -101,12 +101,12 @@ class RowsAdapter(BaseFundingAdapter):
             await asyncio.Event().wait()
         if self.failure is not None:
             raise self.failure
-        return [self._observation(row) for row in self.rows]
+        return [self.observation(row) for row in self.rows]
 
     async def market_stats(self) -> Sequence[MarketStats]:
         return [self._stats(row) for row in self.rows]
 
-    def _observation(self, row: Row) -> FundingObservation:
+    def observation(self, row: Row) -> FundingObservation:
         now, asset = self.clock.now(), identify(row.name)
         rate = None
         if row.rate is not None and row.hours is not None:
@@ -191,15 +191,15 @@ class World:
         moment = self.clock.now()
         await until(lambda: all(adapter.asked > seen[name] + 1 for name, adapter in self.adapters.items() if not adapter.hangs))
         sound = {name for name, adapter in self.adapters.items() if not adapter.hangs and adapter.failure is None}
-        await until(
-            lambda: sound <= {m.dex for m in self.service.board.table.markets if m.observation.observed_at == moment}
-        )
+        await until(lambda: sound <= {m.dex for m in self.service.board.table.markets if m.observation.observed_at == moment})
 
 
 async def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
     """Wait for `condition`, no longer than `seconds`."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while True:
+            if condition():
+                return
             await asyncio.sleep(0.01)
 
 
