@@ -1,0 +1,94 @@
+"""Where contenders run: ours in the environment of this project, each peer in one of its own, made once and kept."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".bench"
+PEERS_DIR = Path(__file__).resolve().parent / "peers"
+
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "ccxt": ("ccxt==4.5.90",),
+    "hyperliquid_sdk": ("hyperliquid-python-sdk==0.24.0",),
+    "starknet": ("starknet-py==0.30.0",),
+    "solders": ("solders==0.29.0", "base58==2.1.1"),
+}
+SIMDJSON = "pysimdjson==7.0.2"  # its source archive carries simdjson as one header and one source file
+OURS = "ours"
+
+
+class Unavailable(Exception):
+    """A contender can't be had on this machine; the message says why."""
+
+
+def python_of(peer: str) -> Path:
+    """The interpreter of `peer`'s environment, which is made when it is missing or its pins have changed.
+
+    Raises Unavailable when its packages can't be installed.
+    """
+    if peer == OURS:
+        return Path(sys.executable)
+    folder, wanted = HOME / peer, "\n".join(PACKAGES[peer])
+    python, stamp = folder / "bin" / "python", folder / "installed.txt"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return python
+    venv.create(folder, with_pip=True, clear=True)
+    _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES[peer]], f"{peer}'s packages")
+    stamp.write_text(wanted)
+    return python
+
+
+def peer_command(peer: str, script: str) -> list[str]:
+    """The command that runs `peers/<script>` in `peer`'s environment."""
+    return [str(python_of(peer)), str(PEERS_DIR / script)]
+
+
+def compiled(source: str) -> Path:
+    """The program built from `peers/<source>` (C++ with simdjson). Raises Unavailable without compiler or library."""
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        raise Unavailable("no C++ compiler")
+    folder = HOME / "limit"
+    path, program = PEERS_DIR / source, folder / Path(source).stem
+    if program.exists() and program.stat().st_mtime > path.stat().st_mtime:
+        return program
+    library = _simdjson(folder)
+    object_file = folder / "simdjson.o"
+    flags = ["-O3", "-march=native", "-std=c++17", f"-I{library}"]
+    if not object_file.exists():
+        _run([compiler, *flags, "-c", str(library / "simdjson.cpp"), "-o", str(object_file)], "simdjson")
+    _run([compiler, *flags, str(path), str(object_file), "-o", str(program)], source)
+    return program
+
+
+def _simdjson(folder: Path) -> Path:
+    """The folder that holds simdjson.h and simdjson.cpp."""
+    library = folder / "simdjson"
+    if (library / "simdjson.h").exists() and (library / "simdjson.cpp").exists():
+        return library
+    library.mkdir(parents=True, exist_ok=True)
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "-d", str(folder)]
+    _run([*download, SIMDJSON], "simdjson's sources")
+    archive = next(folder.glob("*.tar.gz"))
+    with tarfile.open(archive) as sources:
+        for member in sources.getmembers():
+            name = Path(member.name).name
+            if name not in ("simdjson.h", "simdjson.cpp"):
+                continue
+            content = sources.extractfile(member)
+            if content is not None:
+                (library / name).write_bytes(content.read())
+    return library
+
+
+def _run(command: list[str], what: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        words = (done.stderr or done.stdout).strip().splitlines()
+        raise Unavailable(f"{what} can't be had here: {words[-1] if words else f'exit code {done.returncode}'}")
