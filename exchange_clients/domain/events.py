@@ -32,7 +32,7 @@ class Resumed(msgspec.Struct, frozen=True):
 Connectivity = Connected | Lost | Resumed
 
 
-class BookEvent(msgspec.Struct, frozen=True):
+class BookEvent(msgspec.Struct, frozen=True, gc=False):
     """A fresh state of a book."""
 
     book: OrderBook

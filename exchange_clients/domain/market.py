@@ -6,14 +6,17 @@ from exchange_clients.domain.provenance import Provenance
 from exchange_clients.domain.side import Side
 
 
-class Level(msgspec.Struct, frozen=True):
-    """One price level: `price` in quote currency, `size` in venue units. Venues' wire levels are subclasses under other names."""
+class Level(msgspec.Struct, frozen=True, gc=False):
+    """One price level: `price` in quote currency, `size` in venue units. Venues' wire levels are subclasses under other names.
+
+    Left out of garbage collection: two floats can't be part of a cycle, and books make thousands of levels a second.
+    """
 
     price: float
     size: float
 
 
-class OrderBook(msgspec.Struct, frozen=True):
+class OrderBook(msgspec.Struct, frozen=True, gc=False):
     """What we believe a book to be. `bids` best (highest) first, `asks` best (lowest) first; either may be empty.
 
     `time_ms`: the venue's time of the state. `sequence`: the venue's counter, None where it has none.

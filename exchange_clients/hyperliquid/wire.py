@@ -47,20 +47,20 @@ class AssetCtx(msgspec.Struct, frozen=True, rename="camel"):
     oracle_px: float | None = None
 
 
-class L2Level(Level, frozen=True, rename={"price": "px", "size": "sz"}):
+class L2Level(Level, frozen=True, gc=False, rename={"price": "px", "size": "sz"}):
     """A domain level under the venue's names, so that a book needs no conversion."""
 
     price: float
     size: float
 
 
-class L2Book(msgspec.Struct, frozen=True):
+class L2Book(msgspec.Struct, frozen=True, gc=False):
     coin: str
     time: int
     levels: tuple[list[L2Level], list[L2Level]]
 
 
-class L2BookFrame(msgspec.Struct, frozen=True):
+class L2BookFrame(msgspec.Struct, frozen=True, gc=False):
     data: L2Book
 
 
