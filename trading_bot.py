@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from exchange_clients.base import BaseExchangeClient, Capability
 from exchange_clients.domain.instruments import Instrument
@@ -134,6 +135,9 @@ class ForeignPosition(Exception):
 class WrongJournal(Exception):
     """The journal belongs to another strategy."""
 
+
+T = TypeVar("T")
+Call = Callable[[], Coroutine[Any, Any, T]]
 
 StrategyBuilder = Callable[[str, int, int], BaseStrategy]
 """(run id, orders named, pairs named) → strategy."""
@@ -268,16 +272,15 @@ class TradingBot:
             for instrument in (pair.plan.long, pair.plan.short):
                 for item in await self._desk.fetch_account(instrument.venue, [instrument], self._since(pair)):
                     self._take(item)
+            self._tell(self._recovered(pair))
             if pair.closing:
                 self._read_wallets(pair.plan, 1)
-            else:
-                self._tell(self._recovered(pair))
 
     def _recovered(self, pair: OpenPair) -> Recovered:
         plan, beliefs = pair.plan, self.beliefs
         long, short = (beliefs.position(plan.pair_id, i) for i in (plan.long, plan.short))
         self._note(f"{plan.pair_id} was left open: {long} {plan.symbol} on {plan.long.venue}, {short} on {plan.short.venue}")
-        return Recovered(plan, pair.opened_ms, long, short, tuple(beliefs.orders_of(plan.pair_id)))
+        return Recovered(plan, pair.opened_ms, long, short, tuple(beliefs.orders_of(plan.pair_id)), pair.closing)
 
     # The loop: what happened → what is believed → what is wanted → what is done
 
@@ -318,14 +321,14 @@ class TradingBot:
                 return self._open_pair(plan, verdict)
             case PlaceIntent(request=request) as place:
                 events = self._record(Intended(place))
-                self._send(self._desk.place(request))
+                self._send(partial(self._desk.place, request))
                 return events
             case CancelIntent() as cancel:
                 self._record(Intended(cancel))
-                self._send(self._desk.cancel(cancel))
+                self._send(partial(self._desk.cancel, cancel))
             case SetLeverageIntent() as choice:
                 self._record(Intended(choice))
-                self._send(self._desk.set_leverage(choice))
+                self._send(partial(self._desk.set_leverage, choice))
             case AdoptPositionIntent(instrument=instrument, believed=believed, actual=actual) as adoption:
                 where = f"{instrument.venue} {instrument.symbol}"
                 self._note(f"{where}: the journal says {believed}, the venue {actual}; the venue wins", "warning")
@@ -418,7 +421,7 @@ class TradingBot:
 
     # Calls beside the loop
 
-    def _send(self, call: Coroutine[Any, Any, Item | None]) -> None:
+    def _send(self, call: Call[Item | None]) -> None:
         """Run an acting call; it is waited for even when the run ends."""
         task = self._group.create_task(self._bring(call))
         self._sending.add(task)
@@ -430,19 +433,19 @@ class TradingBot:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _bring(self, call: Coroutine[Any, Any, Item | None]) -> None:
-        item = await call
+    async def _bring(self, call: Call[Item | None]) -> None:
+        item = await call()
         if item is not None:
             self._inbox.put(item)
 
-    def _read(self, key: Hashable, call: Callable[[], Coroutine[Any, Any, list[Item]]]) -> None:
+    def _read(self, key: Hashable, call: Call[list[Item]]) -> None:
         """Run a reading call unless the same one is under way. A venue that does not answer is noted; whoever needs it asks again."""
         if key in self._reading:
             return
         self._reading.add(key)
         self._beside(self._answer(key, call))
 
-    async def _answer(self, key: Hashable, call: Callable[[], Coroutine[Any, Any, list[Item]]]) -> None:
+    async def _answer(self, key: Hashable, call: Call[list[Item]]) -> None:
         try:
             for item in await call():
                 self._inbox.put(item)
@@ -460,7 +463,7 @@ class TradingBot:
         since = min((self._since(p) for p in pairs), default=0)
         return await self._desk.fetch_account(venue, instruments, since)
 
-    async def _every(self, period_ms: int, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _every(self, period_ms: int, act: Call[None]) -> None:
         while True:
             await act()
             await self._clock.sleep(period_ms / 1000)
@@ -483,7 +486,7 @@ class TradingBot:
     def _ask_funding(self, pair: OpenPair) -> None:
         for instrument in (pair.plan.long, pair.plan.short):
             key = ("funding", instrument.venue, instrument.symbol)
-            self._read(key, lambda i=instrument: self._desk.fetch_funding(i, self._since(pair)))  # type: ignore[misc]
+            self._read(key, partial(self._desk.fetch_funding, instrument, self._since(pair)))
 
     async def _pause(self) -> None:
         await self._clock.sleep(self._settings.tick_ms / 1000)

@@ -10,13 +10,14 @@ from decimal import Decimal
 class ExecutionLimits:
     """Sizes in USD of one leg, prices in basis points, times in ms.
 
-    `clip_usd`: size of one order, and with it the bound of naked exposure. `enter_slippage_bps`: how far beyond the touch an
-    opening order goes. `hedge_slippage_bps`: the same for the hedge, one entry per attempt, the last being the market
-    fallback; after it the lead leg is unwound. `depth_factor`: visible depth wanted per clip. `price_band_bps`: how far the
-    two mids may differ. `margin_reserve`: free collateral wanted per unit of initial margin. `naked_ms_max`: how long a leg
-    may be unhedged before it is unwound. `doubt_after_ms`: how long an order may be without a verdict before the venue is
-    asked. `order_ms_max`: how long one may rest before it is cancelled. `settle_ms`: between two readings of a position
-    that must agree before the venue's word replaces ours. `cycles_max`: open–unwind rounds before nothing more is opened.
+    `clip_usd`: size of one order, and with it the bound of naked exposure; the last order takes a rest of up to half a clip
+    along. `enter_slippage_bps`: how far beyond the touch an opening order goes. `hedge_slippage_bps`: the same for the hedge,
+    one entry per attempt, the last being the market fallback; after it the lead leg is unwound. `depth_factor`: visible depth
+    wanted per clip. `price_band_bps`: how far the two mids may differ. `margin_reserve`: free collateral wanted per unit of
+    initial margin. `naked_ms_max`: how long a leg may be unhedged before it is unwound. `doubt_after_ms`: how long an order
+    may be without a verdict before the venue is asked. `order_ms_max`: how long one may rest before it is cancelled.
+    `settle_ms`: between two readings of a position that must agree before the venue's word replaces ours. `cycles_max`:
+    open–unwind rounds before nothing more is opened.
     """
 
     clip_usd: Decimal = Decimal(500)

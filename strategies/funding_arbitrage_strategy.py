@@ -174,8 +174,10 @@ class FundingArbitrageStrategy(BaseStrategy):
             if market in self._books:
                 book, book_ms = self._books[market]
                 pair.learn(BookEvent(book), book_ms)
-        for known in (*self._lost.values(), *(self._accounts[v] for v in plan.venues if v in self._accounts)):
-            pair.learn(known, now_ms)
+        for lost in self._lost.values():
+            pair.learn(lost, now_ms)
+        for account in (self._accounts[v] for v in plan.venues if v in self._accounts):
+            pair.learn(account, now_ms)
         self.pairs[plan.pair_id], self._look = pair, None
         self._pairs_used += 1
         self._opened_ms[plan.pair_id] = now_ms

@@ -105,7 +105,8 @@ class PairedExecution:
             leg.orders = {o.client_order_id: o for o in event.orders if o.request.instrument == leg.instrument}
             leg.carried = size - sum((o.signed_filled for o in leg.orders.values()), Decimal(0))
             leg.quiet_since_ms = now_ms
-        pair.stage, pair._opening = Stage.HOLDING, False
+        pair.stage = Stage.CLOSED if event.closing else Stage.HOLDING
+        pair.reason, pair._opening = event.closing, False
         return pair
 
     @property

@@ -145,13 +145,15 @@ class PairReconciled(msgspec.Struct, frozen=True):
 
 
 class Recovered(msgspec.Struct, frozen=True):
-    """After a restart: a pair that was not closed, its signed positions (long leg, short leg; venue units), orders not done."""
+    """After a restart: a pair that was not closed, its signed positions (long leg, short leg; venue units), orders of it.
+    `closing`: why it was being settled, "" while it was not."""
 
     plan: PairPlan
     opened_ms: int
     long_size: Decimal
     short_size: Decimal
     orders: tuple[TrackedOrder, ...]
+    closing: str
 
 
 class ExitRequested(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""A whole bot on two or three made-up venues, on a virtual loop: every run is a function of its seed."""
+"""A whole bot on made-up venues, on a virtual loop: every run is a function of its seed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Ranked:
 
 @dataclass
 class BotWorld:
-    """`told`: everything that people were shown. Change fields before `run`."""
+    """`told`: everything that people were shown. `naked_usd_max`, `held_usd_max`: the worst that was seen, at marks."""
 
     seed: int
     journal: Path
@@ -77,6 +77,9 @@ class BotWorld:
     limits: RiskLimits = field(default_factory=lambda: RiskLimits(daily_loss_usd_max=Decimal(100_000)))
     symbol: str = "ETH"
     turn_s: float = 0.5
+    gone_after_ms: int = 10_000
+    naked_usd_max: float = 0.0
+    held_usd_max: float = 0.0
     told: list[Progress] = field(default_factory=list)
     exchanges: dict[str, SandboxExchange] = field(default_factory=dict)
     clients: dict[str, DirectClient] = field(default_factory=dict)
@@ -99,7 +102,8 @@ class BotWorld:
                 decide_later=venue == "north",
             )
             listings = tuple(
-                Listing(f"{name}-PERP", instrument(venue, name, tick, lot, multiplier), 20) for name, tick, lot, multiplier in _MARKETS[venue]
+                Listing(f"{name}-PERP", instrument(venue, name, tick, lot, multiplier), 20)
+                for name, tick, lot, multiplier in _MARKETS[venue]
             )
             exchange = SandboxExchange(rules, listings, prices, self.clock, self.seed, refresh_ms=round(self.turn_s * 1000))
             exchange.open_account(ACCOUNT, DEPOSIT)
@@ -113,7 +117,7 @@ class BotWorld:
             clients=self.clients,
             strategy_name="funding_arbitrage",
             build_strategy=lambda run_id, orders, pairs: strategy.build(self.settings, run_id, orders, pairs),
-            settings=BotSettings(venues=self.venues, journal=str(self.journal)),
+            settings=BotSettings(venues=self.venues, journal=str(self.journal), gone_after_ms=self.gone_after_ms),
             limits=self.limits,
             journal=journal,
             clock=self.clock,
@@ -128,6 +132,17 @@ class BotWorld:
             await asyncio.sleep(self.turn_s)
             for exchange in self.exchanges.values():
                 exchange.advance()
+            self._measure()
+
+    def _measure(self) -> None:
+        """How much is unhedged and how much is held, at marks."""
+        values = [
+            float(position.size * exchange.state(name).mark)
+            for exchange in self.exchanges.values()
+            for name, position in exchange.positions(ACCOUNT).items()
+        ]
+        self.naked_usd_max = max(self.naked_usd_max, abs(sum(values)))
+        self.held_usd_max = max([self.held_usd_max, *map(abs, values)])
 
     def run(self, hours: float = 24) -> Report:
         """One bot from start to end on a fresh virtual loop."""

@@ -45,7 +45,8 @@ ACCOUNT = "ours"
 
 @dataclass(frozen=True)
 class Misfortune:
-    """Chances, per occurrence. `faults_max`: how many may strike in all. `failed_read` strikes once trading has
+    """Chances, per occurrence. `faults_max`: how many may strike in all, after
+    `passes` occasions of that kind went well. `failed_read` strikes once trading has
     begun. `anonymous_fills`: executions carry no client order id.
     """
 
@@ -58,6 +59,7 @@ class Misfortune:
     duplicate: float = 0.0
     dropped_stream: float = 0.0
     faults_max: int = 1_000_000
+    passes: int = 0
     latency_s: tuple[float, float] = (0.02, 0.2)
     anonymous_fills: bool = False
 
@@ -83,6 +85,7 @@ class DirectClient(BaseExchangeClient):
         self.exchange = exchange
         self.misfortune = misfortune or Misfortune()
         self.struck: Counter[str] = Counter()
+        self._occasions: Counter[str] = Counter()
         self.venue = exchange.rules.venue  # type: ignore[misc]
         self._random = random
         self._by_symbol = {listing.venue_symbol: listing.instrument for listing in exchange.listings.values()}
@@ -249,6 +252,9 @@ class DirectClient(BaseExchangeClient):
         self.exchange.advance()
 
     def _strikes(self, kind: str) -> bool:
+        self._occasions[kind] += getattr(self.misfortune, kind) > 0
+        if self._occasions[kind] <= self.misfortune.passes:
+            return False
         if self.struck.total() >= self.misfortune.faults_max or self._random.random() >= getattr(self.misfortune, kind):
             return False
         self.struck[kind] += 1

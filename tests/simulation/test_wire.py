@@ -1,0 +1,71 @@
+"""The strategy of the demo, on the venues' real protocols, in virtual time."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from exchange_clients import registry
+from exchange_clients.sandbox.faults import Fault, FaultKind
+from exchange_clients.trading.progress import FundingReceived
+from tests.support.bot_world import net
+from tests.support.wire_world import WireWorld
+
+
+def must_end_well(stage: WireWorld, hours: float = 2.0) -> None:
+    """Flat at the venues, nothing left open, the ledger equal to the wallets to the last digit."""
+    report = stage.run(hours)
+    assert report.ledgers, "a pair was opened and closed"
+    assert stage.positions() == {} and not report.open_pairs
+    assert report.adds_up, [ledger.differences for ledger in report.ledgers]
+    assert stage.earned() == net(report)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_round(tmp_path: Path, seed: int) -> None:
+    must_end_well(WireWorld(seed, tmp_path / "journal.sqlite3"))
+
+
+def test_a_week_within_seconds(tmp_path: Path) -> None:
+    stage = WireWorld(7, tmp_path / "journal.sqlite3", hold_hours=165, turn_s=120)
+    started = time.process_time()
+    must_end_well(stage, hours=24 * 7)
+    assert time.process_time() - started < 60
+    payments = [told for told in stage.told if isinstance(told, FundingReceived)]
+    assert len(payments) > 150
+
+
+def test_the_same_seed_twice(tmp_path: Path) -> None:
+    logs = []
+    for attempt in ("first", "second"):
+        stage = WireWorld(3, tmp_path / attempt, hold_hours=5, turn_s=10)
+        stage.run(hours=10)
+        logs.append((stage.told, stage.venue_log()))
+    assert len(logs[0][0]) > 10 and len(logs[0][1]) > 4
+    assert logs[0] == logs[1]
+
+
+def test_another_seed_is_another_story(tmp_path: Path) -> None:
+    logs = []
+    for seed in (1, 2):
+        stage = WireWorld(seed, tmp_path / str(seed))
+        stage.run()
+        logs.append(stage.venue_log())
+    assert logs[0] != logs[1]
+
+
+@pytest.mark.parametrize("kind", list(FaultKind))
+def test_any_single_fault(tmp_path: Path, kind: FaultKind, long_run: bool) -> None:
+    """Each kind at each venue, at the first and later occurrences: hedged or flat, and the ledger right."""
+    struck = 0
+    for venue in registry.names():
+        for nth in range(1, 9) if long_run else (1, 2, 3):
+            stage = WireWorld(11, tmp_path / f"{venue}-{nth}.sqlite3", faults=(Fault(kind, venue, nth),))
+            try:
+                must_end_well(stage)
+            except AssertionError as failure:
+                raise AssertionError(f"{kind} at {venue}, occurrence {nth}") from failure
+            struck += bool(stage.plan.fired)
+    assert struck >= 4, "faults that never strike prove nothing"
