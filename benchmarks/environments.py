@@ -44,11 +44,6 @@ def python_of(peer: str) -> Path:
     return python
 
 
-def peer_command(peer: str, script: str) -> list[str]:
-    """The command that runs `peers/<script>` in `peer`'s environment."""
-    return [str(python_of(peer)), str(PEERS_DIR / script)]
-
-
 def compiled(source: str) -> Path:
     """The program built from `peers/<source>` (C++ with simdjson). Raises Unavailable without compiler or library."""
     compiler = shutil.which("g++") or shutil.which("clang++")

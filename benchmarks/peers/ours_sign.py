@@ -67,12 +67,15 @@ class Gate:
 
     def __init__(self) -> None:
         self.requests: list[HttpRequest] = []
+        self.reached = asyncio.Event()
+        self._replies = [(part, HttpResponse(200, json.dumps(reply).encode())) for part, reply in login_replies().items()]
 
     async def request(self, request: HttpRequest) -> HttpResponse:
-        for part, reply in login_replies().items():
+        for part, reply in self._replies:
             if part in request.url:
-                return HttpResponse(200, json.dumps(reply).encode())
+                return reply
         self.requests.append(request)
+        self.reached.set()
         await Never()
         raise AssertionError("nobody answers")
 
@@ -124,8 +127,7 @@ async def place(venue: str, count: int) -> tuple[float, bytes]:
     size, price = Decimal(orders.SIZE), Decimal(orders.PRICE)
     request = OrderRequest(orders.CLIENT_ORDER_ID, bitcoin(venue), Side.BUY, size, price)
     first = asyncio.ensure_future(client.place_order(request))
-    while not gate.requests:
-        await asyncio.sleep(0)
+    await gate.reached.wait()
     first.cancel()
     body = gate.requests[0].body or b""
     spent = 0.0
@@ -152,7 +154,11 @@ def bare(venue: str, body: dict[str, Any]) -> tuple[Callable[[], Any], Callable[
         signer, action = hyperliquid.Signer(orders.HYPERLIQUID_KEY), body["action"]
         key, digest = coincurve.PrivateKey(bytes.fromhex(orders.HYPERLIQUID_KEY[2:])), bytes(range(32))
         check = {name: body[name] for name in ("action", "nonce", "signature")}
-        return lambda: signer.sign_action(action, body["nonce"], False), lambda: key.sign_recoverable(digest, hasher=None), check
+        return (
+            lambda: signer.sign_action(action, body["nonce"], False),
+            lambda: key.sign_recoverable(digest, hasher=None),
+            check,
+        )
     if venue == "paradex":
         messages, stark = paradex.Messages(orders.PARADEX_CHAIN, orders.PARADEX_ACCOUNT), paradex.Signer(orders.PARADEX_KEY)
         size, price = Decimal(body["size"]), Decimal(body["price"])
@@ -161,7 +167,10 @@ def bare(venue: str, body: dict[str, Any]) -> tuple[Callable[[], Any], Callable[
             return messages.order(body["signature_timestamp"], body["market"], Side.BUY, body["type"], size, price)
 
         number, digest_number = int(orders.PARADEX_KEY, 16), message()
-        check = {"message": hex(digest_number), "valid": paradex.is_signed_by(stark.public_key, digest_number, body["signature"])}
+        check = {
+            "message": hex(digest_number),
+            "valid": paradex.is_signed_by(stark.public_key, digest_number, body["signature"]),
+        }
         return lambda: stark.sign(message()), lambda: stark_sign(number, digest_number), check
     payload = {k: v for k, v in body.items() if k not in ("account", "agent_wallet", "signature", "timestamp", "expiry_window")}
     ed, sodium = pacifica.Signer.from_seed(orders.PACIFICA_SEED), SigningKey(orders.PACIFICA_SEED)
