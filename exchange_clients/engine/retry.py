@@ -29,16 +29,26 @@ def backoff_s(attempt: int, random: Random, first_s: float = BACKOFF_S_FIRST, ma
 
 
 async def repeat(policy: Retry, work: Callable[[], Awaitable[T]], random: Random) -> T:
-    """Run `work` until it succeeds, fails for good or was tried ATTEMPTS_MAX times; the last error is raised as it is."""
+    """Run `work` until it succeeds, fails for good or was tried ATTEMPTS_MAX times; the last error is raised as it is.
+
+    A first try that succeeds, as nearly all do, never meets the machinery of repetition: setting that up costs more CPU than
+    signing an order.
+    """
+    try:
+        return await work()
+    except REPEATABLE[policy] as error:
+        failed = [error]
+
+    async def attempt() -> T:
+        if failed:
+            raise failed.pop()
+        return await work()
 
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
         if isinstance(error, RateLimited):
             return error.retry_after_s
         return backoff_s(state.attempt_number, random)
-
-    async def attempt() -> T:
-        return await work()
 
     retrying = AsyncRetrying(
         stop=stop_after_attempt(ATTEMPTS_MAX), retry=retry_if_exception_type(REPEATABLE[policy]), wait=wait, reraise=True
