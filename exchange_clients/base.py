@@ -222,3 +222,7 @@ class BaseFundingAdapter(ABC):
     @abstractmethod
     async def market_stats(self) -> Sequence[MarketStats]:
         """Mark, index, open interest, volume and, where the venue gives them, best bid and ask of every perpetual."""
+
+    async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[MarketStats]]:
+        """`current_rates` and `market_stats` of one moment; a venue that tells both in one call is asked once."""
+        return await self.current_rates(), await self.market_stats()

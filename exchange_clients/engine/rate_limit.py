@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 from exchange_clients.engine.endpoint import Meter
 from exchange_clients.errors import RateLimited
@@ -11,27 +12,31 @@ WAIT_S_MAX = 30.0
 
 
 class RateLimit:
-    """A leaky bucket for one meter and key: `capacity` at once, refilled evenly over `window_s` seconds of the event loop."""
+    """One meter for one key: at most `capacity` units in any `window_s` seconds of the event loop, whatever the pattern."""
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
-        self._left = meter.capacity
-        self._at: float | None = None
+        self._taken: deque[tuple[float, float]] = deque()
+        self._used = 0.0
         self._closed_until = 0.0
 
     def wait_s(self, weight: float, now: float) -> float:
-        """Take `weight` at loop time `now`; returns the seconds to wait before using it (0 when there is budget)."""
-        meter = self._meter
-        if self._at is not None:
-            self._left = min(meter.capacity, self._left + (now - self._at) * meter.capacity / meter.window_s)
-        self._at = now
-        self._left -= weight
-        by_budget = max(0.0, -self._left * meter.window_s / meter.capacity)
-        return max(by_budget, self._closed_until - now)
+        """Seconds from loop time `now` until `weight` may be used, behind everything that was taken before."""
+        while self._taken and self._taken[0][0] <= now - self._meter.window_s:
+            self._used -= self._taken.popleft()[1]
+        at = max(now, self._closed_until, self._taken[-1][0] if self._taken else now)
+        used = self._used
+        for taken_at, freed in self._taken:
+            if used + weight <= self._meter.capacity:
+                break
+            used -= freed
+            at = max(at, taken_at + self._meter.window_s)
+        return at - now
 
-    def give_back(self, weight: float) -> None:
-        """Return what was taken and not used."""
-        self._left = min(self._meter.capacity, self._left + weight)
+    def take(self, weight: float, at: float) -> None:
+        """Use `weight` at loop time `at`, as `wait_s` allowed it."""
+        self._taken.append((at, weight))
+        self._used += weight
 
     def close_for(self, seconds: float, now: float) -> None:
         """The venue said it is too much: nothing before `now` + `seconds`."""
@@ -53,10 +58,10 @@ class RateLimits:
 
     async def take(self, venue: str, operation: str, meter: Meter, key: str, weight: float) -> None:
         """Wait for `weight` units. Raises RateLimited, before anything is sent, when that would take over WAIT_S_MAX."""
-        limit = self.limit(venue, meter, key)
-        wait = limit.wait_s(weight, asyncio.get_running_loop().time())
+        limit, now = self.limit(venue, meter, key), asyncio.get_running_loop().time()
+        wait = limit.wait_s(weight, now)
         if wait > WAIT_S_MAX:
-            limit.give_back(weight)
             raise RateLimited(venue, operation, f"our {meter.name} budget is spent for {wait:.0f} s; nothing was sent", wait)
+        limit.take(weight, now + wait)
         if wait > 0:
             await asyncio.sleep(wait)

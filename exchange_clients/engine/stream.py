@@ -293,7 +293,7 @@ class Stream:
                 push(event)
         except Gap as gap:
             self._start_over(live, str(gap))
-        except (ArithmeticError, LookupError, TypeError, ValueError) as bug:
+        except (ExchangeError, ArithmeticError, LookupError, TypeError, ValueError) as bug:
             subscription.fail(bug)
 
     def _start_over(self, live: _Live, reason: str) -> None:

@@ -32,8 +32,7 @@ class HyperliquidFundingAdapter(BaseFundingAdapter):
         """Holds nothing of its own."""
 
     async def current_rates(self) -> Sequence[FundingObservation]:
-        now_ms = self._wiring.clock.now_ms()
-        return [self._observation(meta, ctx, now_ms) for meta, ctx in await self._markets()]
+        return (await self.snapshot())[0]
 
     async def rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
         rates: list[FundingRate] = []
@@ -48,8 +47,13 @@ class HyperliquidFundingAdapter(BaseFundingAdapter):
         return rates
 
     async def market_stats(self) -> Sequence[MarketStats]:
+        return (await self.snapshot())[1]
+
+    async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[MarketStats]]:
         now_ms, provenance = self._wiring.clock.now_ms(), self._wiring.environment.provenance
-        return [wire.to_stats(meta, ctx, now_ms, provenance) for meta, ctx in await self._markets()]
+        markets = await self._markets()
+        stats = [wire.to_stats(meta, ctx, now_ms, provenance) for meta, ctx in markets]
+        return [self._observation(meta, ctx, now_ms) for meta, ctx in markets], stats
 
     async def _markets(self) -> list[tuple[wire.AssetMeta, wire.AssetCtx]]:
         meta, contexts = await self._session.call(common.META_AND_CONTEXTS, payload={"type": "metaAndAssetCtxs"})

@@ -37,7 +37,7 @@ class PacificaFundingAdapter(BaseFundingAdapter):
         """Holds nothing of its own."""
 
     async def current_rates(self) -> Sequence[FundingObservation]:
-        return [self._observation(row) for row in await self._perpetuals()]
+        return (await self.snapshot())[0]
 
     async def rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
         """Rows are not stamped on the hour; each tells what the full hour before it paid, and the last word of an hour counts."""
@@ -55,8 +55,11 @@ class PacificaFundingAdapter(BaseFundingAdapter):
         return [self._settled(rate, hour_ms) for hour_ms, rate in by_hour.items() if since_ms <= hour_ms < until_ms]
 
     async def market_stats(self) -> Sequence[MarketStats]:
-        provenance = self._wiring.environment.provenance
-        return [wire.to_stats(row, provenance) for row in await self._perpetuals()]
+        return (await self.snapshot())[1]
+
+    async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[MarketStats]]:
+        rows, provenance = await self._perpetuals(), self._wiring.environment.provenance
+        return [self._observation(row) for row in rows], [wire.to_stats(row, provenance) for row in rows]
 
     async def _perpetuals(self) -> list[wire.PriceRow]:
         """The price list names spot markets too, and only the market list tells them apart."""

@@ -34,7 +34,7 @@ class ParadexFundingAdapter(BaseFundingAdapter):
         """Holds nothing of its own."""
 
     async def current_rates(self) -> Sequence[FundingObservation]:
-        return [self._observation(market, summary) for market, summary in await self._perpetuals()]
+        return (await self.snapshot())[0]
 
     async def rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
         """Observations of the rate, about one per second on the venue: not payments, so never to be summed."""
@@ -55,7 +55,11 @@ class ParadexFundingAdapter(BaseFundingAdapter):
         return [rate for rate in rates if rate is not None]
 
     async def market_stats(self) -> Sequence[MarketStats]:
-        return [wire.to_stats(summary, self._wiring.environment.provenance) for _, summary in await self._perpetuals()]
+        return (await self.snapshot())[1]
+
+    async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[MarketStats]]:
+        pairs, provenance = await self._perpetuals(), self._wiring.environment.provenance
+        return [self._observation(m, s) for m, s in pairs], [wire.to_stats(s, provenance) for _, s in pairs]
 
     async def _perpetuals(self) -> list[tuple[wire.Market, wire.Summary]]:
         """Listed perpetuals that have figures."""

@@ -78,8 +78,7 @@ class Collector:
                 await asyncio.wait({task}, timeout=_CANCEL_LOOP_S_MAX)
 
     async def _fetch(self) -> Sequence[Market]:
-        rates = await self.venue.adapter.current_rates()
-        stats = await self.venue.adapter.market_stats()
+        rates, stats = await self.venue.adapter.snapshot()
         return pair(rates, stats)
 
 
