@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from exchange_clients.base import BaseExchangeClient, Capability
 from exchange_clients.domain.instruments import Instrument
-from exchange_clients.errors import ExchangeError
 from exchange_clients.trading.beliefs import Beliefs, OpenPair
+from exchange_clients.trading.errands import Call, Errands
 from exchange_clients.trading.events import (
     AccountSeen,
-    Candidate,
     Event,
     ExitRequested,
     FeedLost,
     FeedResumed,
-    FundingPaid,
     IntentBlocked,
     OpportunitiesLost,
     OpportunitiesRanked,
@@ -56,34 +54,15 @@ from exchange_clients.trading.intents import (
     UnwatchIntent,
     WatchIntent,
 )
-from exchange_clients.trading.ledger import reconcile
+from exchange_clients.trading.opportunities import OpportunitySource, candidate
 from exchange_clients.trading.order_desk import OrderDesk
 from exchange_clients.trading.order_tracker import OrderState
-from exchange_clients.trading.progress import (
-    FundingReceived,
-    LedgerFinal,
-    LegFilled,
-    Notice,
-    PairClosing,
-    PairOpening,
-    Progress,
-    Ranking,
-    VenueUp,
-)
-from exchange_clients.trading.records import (
-    FillSeen,
-    FundingSeen,
-    Intended,
-    OrderSeen,
-    PairSettled,
-    Record,
-    RunStarted,
-    RunStopped,
-    SendUnknown,
-    WalletSeen,
-)
+from exchange_clients.trading.progress import LedgerFinal, PairOpening, Progress, VenueUp
+from exchange_clients.trading.records import Intended, PairSettled, Record, RunStarted, RunStopped, SendUnknown, WalletSeen
+from exchange_clients.trading.settlement import compare, read_wallets
 from helpers.config import BotSettings
 from helpers.journal import Journal
+from helpers.narrator import Narrator
 from helpers.risk_manager import Approved, Blocked, Exposure, RiskLimits, review
 from strategies.base_strategy import BaseStrategy
 
@@ -100,34 +79,6 @@ class BotClock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
-class Opportunity(Protocol):
-    """A ranked pair as the funding service describes it. `carry_hourly`: fraction per hour; None = unknown."""
-
-    @property
-    def symbol(self) -> str: ...
-    @property
-    def long_dex(self) -> str: ...
-    @property
-    def short_dex(self) -> str: ...
-    @property
-    def carry_hourly(self) -> Decimal: ...
-    @property
-    def net_apr_percent(self) -> Decimal | None: ...
-    @property
-    def breakeven_hours(self) -> Decimal | None: ...
-    @property
-    def capacity_usd(self) -> Decimal | None: ...
-    @property
-    def stale(self) -> bool: ...
-
-
-class OpportunitySource(Protocol):
-    """Where rankings come from; the bot knows no more of the service than this."""
-
-    async def opportunities(self) -> Sequence[Opportunity]:
-        """The ranking, best first."""
-
-
 class ForeignPosition(Exception):
     """A venue shows a position that the journal does not explain; the bot will not trade around it."""
 
@@ -135,9 +86,6 @@ class ForeignPosition(Exception):
 class WrongJournal(Exception):
     """The journal belongs to another strategy."""
 
-
-T = TypeVar("T")
-Call = Callable[[], Coroutine[Any, Any, T]]
 
 StrategyBuilder = Callable[[str, int, int], BaseStrategy]
 """(run id, orders named, pairs named) → strategy."""
@@ -195,11 +143,8 @@ class TradingBot:
         self._inbox = Inbox()
         self._wallets: dict[str, Decimal] = {}
         self._lost: set[tuple[str, str, str | None]] = set()
-        self._reading: set[Hashable] = set()
-        self._sending: set[asyncio.Task[None]] = set()
-        self._background: set[asyncio.Task[None]] = set()
         self._ledgers: list[LedgerFinal] = []
-        self._said = ""
+        self._narrator = Narrator(self.beliefs, progress)
         self._finished: str | None = None
 
     async def run(self) -> Report:
@@ -234,15 +179,15 @@ class TradingBot:
         self._strategy = self._build_strategy(run_id, self.beliefs.orders_named, self.beliefs.pairs_named)
 
     async def _work(self, group: asyncio.TaskGroup) -> None:
-        self._group = group
+        self._errands = Errands(group, self._inbox.put, self._narrator.warn)
         self._feeds = Feeds(self._clients, self._inbox.put, group, self._pause)
         self._feeds.start()
         for venue in self._clients:
             await self._meet(venue)
         await self._recover()
-        self._beside(self._every(self._settings.tick_ms, self._tick))
-        self._beside(self._every(self._settings.rank_every_ms, self._rank))
-        self._beside(self._every(self._settings.funding_every_ms, self._read_funding))
+        self._errands.beside(self._every(self._settings.tick_ms, self._tick))
+        self._errands.beside(self._every(self._settings.rank_every_ms, self._rank))
+        self._errands.beside(self._every(self._settings.funding_every_ms, self._read_funding))
         while self._finished is None:
             self._take(await self._inbox.get())
         await self._come_to_rest()
@@ -274,12 +219,14 @@ class TradingBot:
                     self._take(item)
             self._tell(self._recovered(pair))
             if pair.closing:
-                self._read_wallets(pair.plan, 1)
+                self._read_wallets(pair.plan.pair_id, 1)
 
     def _recovered(self, pair: OpenPair) -> Recovered:
         plan, beliefs = pair.plan, self.beliefs
         long, short = (beliefs.position(plan.pair_id, i) for i in (plan.long, plan.short))
-        self._note(f"{plan.pair_id} was left open: {long} {plan.symbol} on {plan.long.venue}, {short} on {plan.short.venue}")
+        self._narrator.note(
+            f"{plan.pair_id} was left open: {long} {plan.symbol} on {plan.long.venue}, {short} on {plan.short.venue}"
+        )
         return Recovered(plan, pair.opened_ms, long, short, tuple(beliefs.orders_of(plan.pair_id)), pair.closing)
 
     # The loop: what happened → what is believed → what is wanted → what is done
@@ -294,7 +241,7 @@ class TradingBot:
                 if self.beliefs.is_news(item):
                     self._tell(*self._record(item))
             case _:
-                self._note_event(item)
+                self._react(item)
                 self._tell(item)
 
     def _tell(self, *events: Event) -> None:
@@ -308,34 +255,32 @@ class TradingBot:
         """On disk first, then believed."""
         entry = self._journal.append(record, self._clock.now_ms())
         events = self.beliefs.apply(entry)
-        self._show(record, events)
+        self._narrator.record(record, events)
         return events
 
     def _do(self, intent: Intent) -> tuple[Event, ...]:
         verdict = review(intent, self._exposure(), self._limits)
         if isinstance(verdict, Blocked):
-            self._note(f"{type(intent).__name__} blocked: {verdict.reason}", "warning")
+            self._narrator.warn(f"{type(intent).__name__} blocked: {verdict.reason}")
             return (IntentBlocked(intent, verdict.reason),)
         match verdict.intent:
             case OpenPairIntent(plan=plan):
                 return self._open_pair(plan, verdict)
             case PlaceIntent(request=request) as place:
                 events = self._record(Intended(place))
-                self._send(partial(self._desk.place, request))
+                self._errands.act(partial(self._desk.place, request))
                 return events
             case CancelIntent() as cancel:
                 self._record(Intended(cancel))
-                self._send(partial(self._desk.cancel, cancel))
+                self._errands.act(partial(self._desk.cancel, cancel))
             case SetLeverageIntent() as choice:
                 self._record(Intended(choice))
-                self._send(partial(self._desk.set_leverage, choice))
-            case AdoptPositionIntent(instrument=instrument, believed=believed, actual=actual) as adoption:
-                where = f"{instrument.venue} {instrument.symbol}"
-                self._note(f"{where}: the journal says {believed}, the venue {actual}; the venue wins", "warning")
+                self._errands.act(partial(self._desk.set_leverage, choice))
+            case AdoptPositionIntent() as adoption:
                 return self._record(Intended(adoption))
             case ClosePairIntent(pair_id=pair_id) as close:
                 self._record(Intended(close))
-                self._read_wallets(self.beliefs.open_pairs[pair_id].plan, 1)
+                self._read_wallets(pair_id, 1)
             case _:
                 self._look(verdict.intent)
         return ()
@@ -346,17 +291,17 @@ class TradingBot:
             case ResolveIntent(instrument=instrument):
                 pair = self.beliefs.pair_on(instrument.venue, instrument.symbol)
                 since = self._since(pair) if pair is not None else 0
-                self._read(intent.client_order_id, lambda: self._desk.resolve(intent, since))
+                self._errands.read(intent.client_order_id, lambda: self._desk.resolve(intent, since))
             case FetchBookIntent(instrument=instrument):
-                self._read(("book", instrument.venue, instrument.symbol), lambda: self._fetch_book(instrument))
+                self._errands.read(("book", instrument.venue, instrument.symbol), lambda: self._fetch_book(instrument))
             case FetchAccountIntent(venue=venue):
-                self._read(("account", venue), lambda: self._fetch_account(venue))
+                self._errands.read(("account", venue), lambda: self._fetch_account(venue))
             case WatchIntent(instrument=instrument):
                 self._feeds.watch(instrument)
             case UnwatchIntent(instrument=instrument):
                 self._feeds.unwatch(instrument)
             case StandStill(reason=reason):
-                self._note(reason)
+                self._narrator.note(reason)
             case Finish(reason=reason):
                 self._finished = reason
 
@@ -381,78 +326,31 @@ class TradingBot:
 
     # Settling
 
-    def _read_wallets(self, plan: PairPlan, attempt: int) -> None:
-        self._read(("wallets", plan.pair_id, attempt), lambda: self._fetch_wallets(plan, attempt))
+    def _read_wallets(self, pair_id: str, attempt: int) -> None:
+        self._errands.read(("wallets", pair_id, attempt), partial(self._fetch_wallets, pair_id, attempt))
 
-    async def _fetch_wallets(self, plan: PairPlan, attempt: int) -> list[Item]:
-        """Late executions and funding first, then cash, so that what explains the cash is booked before it is compared."""
+    async def _fetch_wallets(self, pair_id: str, attempt: int) -> list[Item]:
         if attempt > 1:
             await self._clock.sleep(self._settings.settle_wait_ms / 1000)
-        since, found, wallets = self._since(self.beliefs.open_pairs[plan.pair_id]), list[Item](), dict[str, Decimal]()
-        for instrument in (plan.long, plan.short):
-            try:
-                found += await self._desk.fetch_funding(instrument, since)
-                items = await self._desk.fetch_account(instrument.venue, [instrument], since)
-            except ExchangeError as error:
-                self._note(str(error), "warning")
-                continue
-            found += items
-            wallets |= {item.venue: item.balance.wallet for item in items if isinstance(item, AccountSeen)}
-        return [*found, WalletsRead(plan.pair_id, wallets, attempt)]
+        pair = self.beliefs.open_pairs[pair_id]
+        return await read_wallets(self._desk, pair.plan, self._since(pair), attempt)
 
     def _settle(self, read: WalletsRead) -> None:
-        pair, beliefs = self.beliefs.open_pairs[read.pair_id], self.beliefs
-        differences = {
-            venue: reconcile(beliefs.wallets[venue], wallet, beliefs.booked_since_wallet(venue))
-            for venue, wallet in read.wallets.items()
-            if venue in beliefs.wallets and beliefs.is_alone(read.pair_id, venue)
-        }
-        shared = [venue for venue in pair.plan.venues if not beliefs.is_alone(read.pair_id, venue)]
-        complete = len(read.wallets) == 2 and not beliefs.executions_missing(read.pair_id)
-        explained = complete and not any(differences.values()) and len(differences) + len(shared) == 2
-        if not explained and read.attempt < self._settings.settle_attempts:
-            self._read_wallets(pair.plan, read.attempt + 1)
+        plan = self.beliefs.open_pairs[read.pair_id].plan
+        if any(self.beliefs.position(read.pair_id, instrument) for instrument in (plan.long, plan.short)):
+            return  # something filled after all; the strategy closes it and asks again
+        comparison = compare(read, self.beliefs)
+        if not comparison.is_final and read.attempt < self._settings.settle_attempts:
+            self._read_wallets(read.pair_id, read.attempt + 1)
             return
+        pair, differences = self.beliefs.open_pairs[read.pair_id], dict(comparison.differences)
         events = self._record(PairSettled(read.pair_id, pair.closing, differences))
-        final = LedgerFinal(pair.plan, beliefs.ledger.pairs[read.pair_id], pair.closing, differences)
+        final = LedgerFinal(pair.plan, self.beliefs.ledger.pairs[read.pair_id], pair.closing, differences)
         self._ledgers.append(final)
         self._progress(final)
         self._tell(*events)
 
     # Calls beside the loop
-
-    def _send(self, call: Call[Item | None]) -> None:
-        """Run an acting call; it is waited for even when the run ends."""
-        task = self._group.create_task(self._bring(call))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-
-    def _beside(self, call: Coroutine[Any, Any, None]) -> None:
-        """Run something that may be cut off when the run ends."""
-        task = self._group.create_task(call)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
-    async def _bring(self, call: Call[Item | None]) -> None:
-        item = await call()
-        if item is not None:
-            self._inbox.put(item)
-
-    def _read(self, key: Hashable, call: Call[list[Item]]) -> None:
-        """Run a reading call unless the same one is under way. A venue that does not answer is noted; whoever needs it asks again."""
-        if key in self._reading:
-            return
-        self._reading.add(key)
-        self._beside(self._answer(key, call))
-
-    async def _answer(self, key: Hashable, call: Call[list[Item]]) -> None:
-        try:
-            for item in await call():
-                self._inbox.put(item)
-        except ExchangeError as error:
-            self._note(str(error), "warning")
-        finally:
-            self._reading.discard(key)
 
     async def _fetch_book(self, instrument: Instrument) -> list[Item]:
         return [await self._desk.fetch_book(instrument)]
@@ -486,43 +384,33 @@ class TradingBot:
     def _ask_funding(self, pair: OpenPair) -> None:
         for instrument in (pair.plan.long, pair.plan.short):
             key = ("funding", instrument.venue, instrument.symbol)
-            self._read(key, partial(self._desk.fetch_funding, instrument, self._since(pair)))
+            self._errands.read(key, partial(self._desk.fetch_funding, instrument, self._since(pair)))
 
     async def _pause(self) -> None:
         await self._clock.sleep(self._settings.tick_ms / 1000)
 
     async def _come_to_rest(self) -> None:
         """Learn what became of everything that was sent, then end."""
-        while self._sending:
-            await asyncio.gather(*self._sending)
+        await self._errands.finish()
         while (item := self._inbox.get_nowait()) is not None:
             if isinstance(item, Record) and self.beliefs.is_news(item):
                 self._record(item)
         self._record(RunStopped(self._finished or ""))
         self._feeds.stop()
-        for task in list(self._background):
-            task.cancel()
 
     def _since(self, pair: OpenPair) -> int:
         return max(pair.opened_ms - _LOOK_BACK_MS, 0)
 
-    # Telling people
-
-    def _note_event(self, event: Event) -> None:
+    def _react(self, event: Event) -> None:
         """What an event means to the bot itself, before the strategy hears it."""
+        self._narrator.event(event)
         match event:
             case AccountSeen(venue=venue, balance=balance):
                 self._wallets[venue] = balance.wallet
-            case OpportunitiesRanked(candidates=candidates):
-                self._progress(Ranking(candidates))
-            case OpportunitiesLost(reason=reason):
-                self._note(f"no ranking: {reason}", "warning")
-            case FeedLost(venue=venue, feed=feed, symbol=symbol, reason=reason):
+            case FeedLost(venue=venue, feed=feed, symbol=symbol):
                 self._lost.add((venue, feed, symbol))
-                self._note(f"{venue} {feed} {symbol or ''} stream lost: {reason}", "warning")
             case FeedResumed(venue=venue, feed=feed, symbol=symbol) if (venue, feed, symbol) in self._lost:
                 self._lost.discard((venue, feed, symbol))
-                self._note(f"{venue} {feed} {symbol or ''} stream resumed")
                 self._catch_up(venue)
 
     def _catch_up(self, venue: str) -> None:
@@ -531,49 +419,6 @@ class TradingBot:
         for pair in self.beliefs.open_pairs.values():
             if venue in pair.plan.venues:
                 self._ask_funding(pair)
-
-    def _show(self, record: Record, events: tuple[Event, ...]) -> None:
-        match record:
-            case FillSeen(fill=fill):
-                pair = self.beliefs.pair_on(fill.venue, fill.symbol)
-                owner = self.beliefs.tracker.owner_of(fill)
-                if pair is not None:
-                    self._progress(LegFilled(pair.plan.pair_id, owner.purpose if owner is not None else None, fill))
-            case Intended(intent=ClosePairIntent(pair_id=pair_id, reason=reason)):
-                self._progress(PairClosing(pair_id, reason))
-            case FundingSeen(payment=payment) if any(isinstance(e, FundingPaid) for e in events):
-                paid = self.beliefs.pair_on(payment.venue, payment.symbol)
-                if paid is not None:
-                    total = self.beliefs.ledger.pairs[paid.plan.pair_id].funding
-                    self._progress(FundingReceived(paid.plan.pair_id, payment, total))
-            case SendUnknown(reason=reason):
-                self._note(f"{reason}; asking the venue", "warning")
-            case OrderSeen(order=order) if order.reason:
-                self._note(f"{order.venue} {order.symbol} order {order.status}: {order.reason}")
-
-    def _note(self, text: str, level: str = "info") -> None:
-        """Say it unless it was said last."""
-        if text != self._said:
-            self._said = text
-            self._progress(Notice(level, text))
-
-
-def candidate(opportunity: Opportunity) -> Candidate:
-    """A ranked pair in the bot's own terms; ranking figures are measurements, so they become floats here."""
-    return Candidate(
-        symbol=opportunity.symbol,
-        long_venue=opportunity.long_dex,
-        short_venue=opportunity.short_dex,
-        carry_hourly=float(opportunity.carry_hourly),
-        net_apr_percent=_measured(opportunity.net_apr_percent),
-        breakeven_hours=_measured(opportunity.breakeven_hours),
-        capacity_usd=_measured(opportunity.capacity_usd),
-        stale=opportunity.stale,
-    )
-
-
-def _measured(number: Decimal | None) -> float | None:
-    return None if number is None else float(number)
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:

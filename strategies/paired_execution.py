@@ -215,7 +215,9 @@ class PairedExecution:
 
     def _step(self, now_ms: int) -> tuple[Intent, ...]:
         if self.stage is Stage.CLOSED:
-            return ()
+            if all(leg.held == 0 for leg in self.legs):
+                return ()
+            self._go(Stage.EXITING, now_ms)  # an order that was given up has filled after all
         if any(leg.is_busy for leg in self.legs):
             return tuple(intent for leg in self.legs for intent in self._inquire(leg, now_ms))
         if self.stage is Stage.PREPARING:

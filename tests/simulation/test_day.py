@@ -20,7 +20,7 @@ def slow_world(seed: int, path: Path, hold_hours: int, turn_s: float) -> BotWorl
 
 
 def test_a_day(tmp_path: Path) -> None:
-    stage = slow_world(11, tmp_path / "journal.sqlite3", hold_hours=22, turn_s=20)
+    stage = slow_world(11, tmp_path / "journal.sqlite3", hold_hours=22, turn_s=30)
     report = stage.run(hours=24)
     paid = [told for told in stage.told if isinstance(told, FundingReceived)]
     assert len({told.payment.payment_id for told in paid if told.payment.venue == "east"}) >= 22
@@ -33,7 +33,7 @@ def test_a_day(tmp_path: Path) -> None:
 def test_the_same_seed_twice(tmp_path: Path) -> None:
     stories: list[list[Progress]] = []
     for attempt in ("first", "second"):
-        stage = slow_world(5, tmp_path / attempt, hold_hours=3, turn_s=5)
+        stage = slow_world(5, tmp_path / attempt, hold_hours=3, turn_s=10)
         stage.run(hours=6)
         stories.append(stage.told)
     assert len(stories[0]) > 10

@@ -48,7 +48,7 @@ def must_end_well(stage: BotWorld) -> None:
 
 
 def test_swarm(tmp_path: Path, long_run: bool) -> None:
-    for seed in range(2000 if long_run else 60):
+    for seed in range(2000 if long_run else 40):
         try:
             must_end_well(stage_of(seed, tmp_path / f"{seed}.sqlite3", TROUBLE))
         except Exception as failure:
