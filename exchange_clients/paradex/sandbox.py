@@ -56,6 +56,25 @@ CANCEL_REASONS = {
 }
 
 
+CONFIG = {
+    "environment": "sandbox",
+    "starknet_chain_id": CHAIN,
+    "l1_chain_id": "11155111",
+    "paraclear_decimals": 8,
+    "paraclear_account_hash": ACCOUNT_HASH,
+    "paraclear_account_proxy_hash": PROXY_HASH,
+    "bridged_tokens": [],
+}
+# What every market has in common, as the venue writes it.
+MARKET_TERMS = msgspec.json.decode(
+    b'{"quote_currency":"USD","settlement_currency":"USDC","open_at":0,"expiry_at":0,"asset_kind":"PERP","market_kind":"cross",'
+    b'"trading_mode":"STANDARD","price_bands_width":"0.05","max_open_orders":150,"max_funding_rate":"0.05","price_feed_id":"",'
+    b'"max_funding_rate_change":"0.0005","funding_period_hours":8,"funding_multiplier":1,"interest_rate":"0.0001",'
+    b'"clamp_rate":"0.0005","oracle_ewma_factor":"0.2","max_tob_spread":"0.2","tags":[]}'
+)
+MARGIN_TERMS = {"imf_shift": "0", "imf_factor": "0", "mmf_factor": "0.5"}
+
+
 class OrderBody(msgspec.Struct, frozen=True):
     """`POST /orders` and, with `id`, `PUT /orders/{id}`. Vendors' clients send nulls for what they leave open."""
 
@@ -136,7 +155,7 @@ class ParadexSandbox(Facade):
             "POST /v1/onboarding": self._onboarding,
         }
         self._open: dict[str, Handler] = {
-            "GET /v1/system/config": lambda _: self._config(),
+            "GET /v1/system/config": lambda _: CONFIG,
             "GET /v1/system/state": lambda _: {"status": "ok"},
             "GET /v1/system/time": lambda _: {"server_time": str(self.clock.now_ms())},
             "GET /v1/markets": lambda ask: {"results": [_market(listing) for listing in self._listings(ask)]},
@@ -193,7 +212,7 @@ class ParadexSandbox(Facade):
         except (msgspec.MsgspecError, KeyError, ValueError, ArithmeticError) as error:
             status, reply = 400, Refusal(400, "VALIDATION_ERROR", str(error)).reply
         if reply is None:
-            return HttpResponse(204 if request.method == "DELETE" else 200, b"", headers)
+            return HttpResponse(204 if "/orders/" in request.url else 200, b"", headers)  # cancelling all answers 200
         return HttpResponse(status, msgspec.json.encode(reply), headers)
 
     def who(self, token: str) -> str:
@@ -328,10 +347,9 @@ class ParadexSandbox(Facade):
         except world.Rejected as rejected:
             raise Refusal(400, "ORDER_IS_CLOSED", f"order {self.venue_id(order)} is closed") from rejected
 
-    def _cancel_all(self, ask: Ask) -> dict[str, Any]:
+    def _cancel_all(self, ask: Ask) -> None:
         for order in self._wanted(ask, self.exchange.orders(ask.account)):
             self._end(ask.account, order)
-        return {}
 
     def _find(self, ask: Ask) -> world.SandboxOrder:
         order_id = self._current.get(ask.name)
@@ -367,7 +385,7 @@ class ParadexSandbox(Facade):
         """The id that clients know an order by; unlike the exchange's it survives amendments."""
         known = self._ids.get(order.order_id)
         if known is None:
-            known = self._amending[1] if self._amending else f"{order.created_ms}{order.order_id:015d}"
+            known = self._amending[1] if self._amending else _long_id(order.created_ms, order.order_id)
             self._ids[order.order_id] = known
             self._current[known] = order.order_id
         return known
@@ -379,10 +397,10 @@ class ParadexSandbox(Facade):
     # What the venue says
 
     def order(self, order: world.SandboxOrder) -> dict[str, Any]:
-        now_ms, average = self.clock.now_ms(), order.average_price
         reason = CANCEL_REASONS.get(order.reason, "") if order.reason else ""
         if order.status is OrderStatus.CANCELLED and not reason:
             reason = "NO_LIQUIDITY" if order.time_in_force is TimeInForce.IOC else "USER_CANCELED"
+        average, flags = order.average_price, ["REDUCE_ONLY"] if order.reduce_only else []
         return {
             "id": self.venue_id(order),
             "account": order.account,
@@ -390,55 +408,48 @@ class ParadexSandbox(Facade):
             "side": wire.SIDE_WORDS[order.side],
             "type": "LIMIT" if order.price else "MARKET",
             "instruction": INSTRUCTIONS[order.time_in_force],
-            "size": wire_text(order.size),
-            "remaining_size": wire_text(order.remaining),
-            "price": wire_text(order.price or Decimal(0)),
+            "flags": flags,
+            "stp": "EXPIRE_TAKER",
+            **_texts(
+                size=order.size, remaining_size=order.remaining, price=order.price or Decimal(0), trigger_price=Decimal(0)
+            ),
             "avg_fill_price": "" if average is None else _text(average),
+            "client_id": order.client_order_id or "",
             "status": STATUS.get(order.status, "CLOSED"),
             "cancel_reason": reason,
-            "client_id": order.client_order_id or "",
-            "flags": ["REDUCE_ONLY"] if order.reduce_only else [],
-            "stp": "EXPIRE_TAKER",
-            "trigger_price": "0",
-            "timestamp": order.created_ms,
-            "created_at": order.created_ms,
-            "received_at": order.created_ms,
-            "published_at": now_ms,
+            **dict.fromkeys(("timestamp", "created_at", "received_at"), order.created_ms),
+            "published_at": self.clock.now_ms(),
             "last_updated_at": order.updated_ms,
             "seq_no": self._next_update(),
         }
 
     def fill(self, fill: world.SandboxFill) -> dict[str, Any]:
+        index, order = self.exchange.state(fill.venue_symbol).index, self.exchange.order(fill.account, order_id=fill.order_id)
         return {
-            "id": f"{fill.time_ms}{fill.fill_id:015d}",
+            "id": _long_id(fill.time_ms, fill.fill_id),
             "account": fill.account,
-            "order_id": self._ids[fill.order_id],
+            "order_id": "" if order is None else self.venue_id(order),
             "client_id": fill.client_order_id or "",
             "market": fill.venue_symbol,
+            "flags": [],
             "side": wire.SIDE_WORDS[fill.side],
             "liquidity": fill.liquidity.value.upper(),
-            "price": wire_text(fill.price),
-            "size": wire_text(fill.size),
-            "fee": wire_text(fill.fee),
+            **_texts(price=fill.price, size=fill.size, remaining_size=fill.order_remaining, underlying_price=index),
+            **_texts(fee=fill.fee, realized_pnl=fill.realised_pnl, realized_funding=fill.realised_funding),
             "fee_currency": wire.USDC,
             "fill_type": "LIQUIDATION" if fill.liquidation else "FILL",
-            "realized_pnl": wire_text(fill.realised_pnl),
-            "realized_funding": wire_text(fill.realised_funding),
-            "remaining_size": wire_text(fill.order_remaining),
-            "underlying_price": wire_text(self.exchange.state(fill.venue_symbol).index),
             "created_at": fill.time_ms,
-            "flags": [],
         }
 
     def position(self, account: str, market: str) -> dict[str, Any]:
         """A position, open or (all zero) closed."""
         exchange, held = self.exchange, self.exchange.positions(account).get(market)
-        size, cost = (held.size, held.cost) if held else (Decimal(0), Decimal(0))
+        size, cost, since_ms = (held.size, held.cost, held.opened_ms) if held else (Decimal(0), Decimal(0), self.clock.now_ms())
         funding, limit = exchange.unrealised_funding(account, market), exchange.liquidation_price(account, market)
         fills = [fill for fill in exchange.fills(account) if fill.venue_symbol == market]
-        since = [fill.realised_pnl for fill in fills if held and fill.time_ms >= held.opened_ms]
-        realised = sum(since, held.funding_since_open if held else Decimal(0))
-        entry = _text(held.entry_price) if held else "0"
+        realised = sum(
+            (f.realised_pnl for f in fills if f.time_ms >= since_ms), held.funding_since_open if held else Decimal(0)
+        )
         return {
             "id": f"{account}-{market}",
             "account": account,
@@ -446,47 +457,40 @@ class ParadexSandbox(Facade):
             "status": "OPEN" if held else "CLOSED",
             "side": "SHORT" if size < 0 else "LONG",
             "size": wire_text(size),
-            "average_entry_price": entry,
-            "average_entry_price_usd": entry,
-            "realized_pnl": wire_text(realised),
+            **dict.fromkeys(("average_entry_price", "average_entry_price_usd"), _text(held.entry_price) if held else "0"),
+            **dict.fromkeys(("cost", "cost_usd"), _text(cost)),
+            **_texts(realized_pnl=realised if held else Decimal(0), unrealized_funding_pnl=funding),
             "unrealized_pnl": _text(size * exchange.state(market).mark - cost + funding),
-            "unrealized_funding_pnl": wire_text(funding),
             "leverage": str(exchange.leverage(account, market)),
-            "cost": _text(cost),
-            "cost_usd": _text(cost),
-            "cached_funding_index": wire_text(held.funding_index or Decimal(0)) if held else "0",
-            "created_at": held.opened_ms if held else 0,
-            "last_updated_at": held.updated_ms if held else self.clock.now_ms(),
-            "last_fill_id": self.fill(fills[-1])["id"] if fills else "",
-            "seq_no": self._next_update(),
+            "cached_funding_index": wire_text((held.funding_index if held else None) or Decimal(0)),
+            "created_at": since_ms,
+            "last_updated_at": held.updated_ms if held else since_ms,
+            "last_fill_id": _long_id(fills[-1].time_ms, fills[-1].fill_id) if fills else "",
             "liquidation_price": "" if limit is None else wire_text(limit),
+            "seq_no": self._next_update(),
         }
 
     def summary(self, account: str) -> dict[str, Any]:
-        exchange = self.exchange
-        equity, maintenance = exchange.equity(account), exchange.maintenance_margin(account)
+        exchange, equity = self.exchange, self.exchange.equity(account)
+        initial, maintenance = exchange.initial_margin(account), exchange.maintenance_margin(account)
         return {
             "account": account,
-            "account_value": wire_text(equity),
-            "free_collateral": wire_text(exchange.available(account)),
-            "initial_margin_requirement": wire_text(exchange.initial_margin(account)),
-            "maintenance_margin_requirement": wire_text(maintenance),
-            "margin_cushion": wire_text(equity - maintenance),
-            "seq_no": self._next_update(),
             "settlement_asset": wire.USDC,
             "status": "ACTIVE",
+            **_texts(account_value=equity, free_collateral=exchange.available(account), margin_cushion=equity - maintenance),
+            **_texts(initial_margin_requirement=initial, maintenance_margin_requirement=maintenance),
             "total_collateral": wire_text(exchange.wallet(account)),
             "updated_at": self.clock.now_ms(),
+            "seq_no": self._next_update(),
         }
 
     def payment(self, paid: world.SandboxFunding) -> dict[str, Any]:
         return {
-            "id": f"{paid.time_ms}{paid.payment_id:015d}",
+            "id": _long_id(paid.time_ms, paid.payment_id),
             "account": paid.account,
             "market": paid.venue_symbol,
-            "payment": wire_text(paid.amount),
-            "index": wire_text(paid.index or Decimal(0)),
-            "fill_id": "" if paid.fill_id is None else f"{paid.time_ms}{paid.fill_id:015d}",
+            **_texts(payment=paid.amount, index=paid.index or Decimal(0)),
+            "fill_id": "" if paid.fill_id is None else _long_id(paid.time_ms, paid.fill_id),
             "created_at": paid.time_ms,
         }
 
@@ -520,17 +524,6 @@ class ParadexSandbox(Facade):
 
     # Markets
 
-    def _config(self) -> dict[str, Any]:
-        return {
-            "environment": "sandbox",
-            "starknet_chain_id": CHAIN,
-            "l1_chain_id": "11155111",
-            "paraclear_decimals": 8,
-            "paraclear_account_hash": ACCOUNT_HASH,
-            "paraclear_account_proxy_hash": PROXY_HASH,
-            "bridged_tokens": [],
-        }
-
     def _listings(self, ask: Ask) -> list[Listing]:
         wanted = ask.query.get("market", "ALL")
         if wanted != "ALL" and wanted not in self.exchange.listings:
@@ -554,20 +547,17 @@ class ParadexSandbox(Facade):
         trades, interest, volume = self.exchange.trades(market, 1), state.open_interest_usd, state.volume_24h_usd
         return {
             "symbol": market,
-            "oracle_price": wire_text(state.mark),
-            "mark_price": wire_text(state.mark),
-            "last_traded_price": wire_text(trades[-1].price) if trades else "",
             "bid": bid,
             "bid_size": bid_size,
             "ask": ask,
             "ask_size": ask_size,
-            "volume_24h": "" if volume is None else repr(volume),
-            "total_volume": "" if volume is None else repr(volume),
-            "created_at": self.clock.now_ms(),
-            "underlying_price": wire_text(state.index),
+            **_texts(oracle_price=state.mark, mark_price=state.mark, underlying_price=state.index),
+            **dict.fromkeys(("volume_24h", "total_volume"), "" if volume is None else repr(volume)),
             "open_interest": "" if interest is None else repr(interest / float(state.mark)),
+            "last_traded_price": wire_text(trades[-1].price) if trades else "",
             "funding_rate": "" if rate is None else format(rate, "f"),
             "price_change_rate_24h": "",
+            "created_at": self.clock.now_ms(),
         }
 
     def _orderbook(self, ask: Ask) -> dict[str, Any]:
@@ -594,16 +584,14 @@ class ParadexSandbox(Facade):
             premium = rate * state.index
             index -= premium * (later_ms - at_ms) / (PERIOD_HOURS * 3_600_000)
             later_ms = at_ms
+            row = {
+                "market": market,
+                "funding_period_hours": int(PERIOD_HOURS),
+                "created_at": at_ms,
+                "funding_premium": f"{premium:f}",
+            }
             rows.append(
-                {
-                    "market": market,
-                    "funding_index": format(index.quantize(Decimal("1e-18")), "f"),
-                    "funding_premium": format(premium, "f"),
-                    "funding_rate": format(rate, "f"),
-                    "funding_rate_8h": format(rate * 8 / PERIOD_HOURS, "f"),
-                    "funding_period_hours": int(PERIOD_HOURS),
-                    "created_at": at_ms,
-                }
+                {**row, "funding_index": f"{index:.18f}", **dict.fromkeys(("funding_rate", "funding_rate_8h"), f"{rate:f}")}
             )
         return _page(rows[::-1], ask, key="created_at")
 
@@ -639,6 +627,15 @@ def _canonical(address: str) -> str:
     return hex(int(address, 16))
 
 
+def _long_id(time_ms: int, number: int) -> str:
+    """Ids that look like the venue's: an instant and a number."""
+    return f"{time_ms}{number:015d}"
+
+
+def _texts(**numbers: Decimal) -> dict[str, str]:
+    return {name: wire_text(number) for name, number in numbers.items()}
+
+
 def _text(number: Decimal) -> str:
     """Eight decimals, as the venue keeps them."""
     return wire_text(number.quantize(Decimal("1e-8")))
@@ -653,50 +650,23 @@ def _token_signature(head: str) -> bytes:
 
 
 def _market(listing: Listing) -> dict[str, Any]:
-    instrument = listing.instrument
+    instrument, lot = listing.instrument, listing.instrument.lot_size
     return {
+        **MARKET_TERMS,
         "symbol": listing.venue_symbol,
         "base_currency": listing.venue_symbol.removesuffix(wire.PERP),
-        "quote_currency": "USD",
-        "settlement_currency": wire.USDC,
-        "order_size_increment": wire_text(instrument.lot_size),
-        "price_tick_size": wire_text(instrument.price_rule.tick),
-        "min_notional": wire_text(instrument.min_notional),
-        "open_at": 0,
-        "expiry_at": 0,
-        "asset_kind": "PERP",
-        "market_kind": "cross",
-        "trading_mode": "STANDARD",
-        "position_limit": wire_text(instrument.lot_size * 10**9),
-        "price_bands_width": "0.05",
-        "max_open_orders": 150,
-        "max_funding_rate": "0.05",
-        "max_funding_rate_change": "0.0005",
-        "funding_period_hours": int(PERIOD_HOURS),
-        "funding_multiplier": 1,
-        "interest_rate": "0.0001",
-        "clamp_rate": "0.0005",
-        "delta1_cross_margin_params": {
-            "imf_base": wire_text(1 / Decimal(listing.max_leverage)),
-            "imf_shift": "0",
-            "imf_factor": "0",
-            "mmf_factor": "0.5",
-        },
-        "price_feed_id": "",
-        "oracle_ewma_factor": "0.2",
-        "max_order_size": wire_text(instrument.lot_size * 10**8),
-        "max_tob_spread": "0.2",
-        "tags": [],
+        **_texts(order_size_increment=lot, price_tick_size=instrument.price_rule.tick, min_notional=instrument.min_notional),
+        **_texts(position_limit=lot * 10**9, max_order_size=lot * 10**8),
+        "delta1_cross_margin_params": {**MARGIN_TERMS, "imf_base": wire_text(1 / Decimal(listing.max_leverage))},
     }
 
 
 def trade_row(trade: world.SandboxTrade) -> dict[str, Any]:
     return {
-        "id": f"{trade.time_ms}{trade.trade_id:015d}",
+        "id": _long_id(trade.time_ms, trade.trade_id),
         "market": trade.venue_symbol,
         "side": wire.SIDE_WORDS[trade.side],
-        "size": wire_text(trade.size),
-        "price": wire_text(trade.price),
+        **_texts(size=trade.size, price=trade.price),
         "created_at": trade.time_ms,
         "trade_type": "FILL",
     }

@@ -157,7 +157,9 @@ def is_signed_by(public_key: str, message: int, signature: str) -> bool:
     except (ValueError, TypeError):
         return False
     # The native code panics, rather than refuse, on numbers that can't belong to a signature.
-    if not (0 < r < 2**251 and 0 < s < CURVE_ORDER and is_public_key(key)):
+    if not (0 < r < 2**251 and 0 < s < 2**251 and message < 2**251 and is_public_key(key)):
+        return False
+    if pow(s, -1, CURVE_ORDER) >= 2**251:
         return False
     return verify(key, message, r, s)
 
@@ -225,10 +227,11 @@ class ParadexDialect(Dialect):
         return refused(wire.VENUE, call.endpoint.name, text, common.REFUSALS, stated.error, default)
 
     async def recover(self, error: Refused) -> bool:
-        if error.code == "INVALID_TOKEN" and self._token:
+        if error.code != "INVALID_TOKEN":
+            return False
+        if self._renewing is None:  # else another call met the same refusal before this one
             self._claims, self._token = wire.TokenClaims(exp=0, iat=0), ""
-            return True
-        return False
+        return True
 
     async def token(self) -> str:
         """A token that is valid now. Raises AuthenticationFailed, and whatever else may happen on the way to one."""
