@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import UTC
 
@@ -9,6 +11,8 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from funding_rate_service.collection.collector import Collector
+
+log = logging.getLogger(__name__)
 
 
 class Schedule:
@@ -18,14 +22,15 @@ class Schedule:
         self._collectors = collectors
         self._interval_loop_s = interval_loop_s
         self._scheduler: AsyncIOScheduler | None = None
+        self._running: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begin; the first collection starts now."""
         options = {"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
         scheduler = self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=options)
         for collector in self._collectors:
-            scheduler.add_job(collector.run_once)
-            scheduler.add_job(collector.run_once, IntervalTrigger(seconds=self._interval_loop_s, timezone=UTC))
+            scheduler.add_job(self._launch, args=[collector])
+            scheduler.add_job(self._launch, IntervalTrigger(seconds=self._interval_loop_s, timezone=UTC), args=[collector])
         scheduler.start()
 
     def stop(self) -> None:
@@ -33,3 +38,16 @@ class Schedule:
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=False)
             self._scheduler = None
+        for task in self._running:
+            task.cancel()
+
+    async def _launch(self, collector: Collector) -> None:
+        """Start one collection and return: the scheduler would report a cancelled one as a crash."""
+        task = asyncio.create_task(collector.run_once())
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            log.error("a collection ended unexpectedly", exc_info=failure)

@@ -1,4 +1,4 @@
-"""The one file that knows how the database is reached. Reads go through `databases`, bulk writes through asyncpg beneath it."""
+"""The one file that knows how the database is reached. `databases` for the ordinary, asyncpg beneath it for bulk."""
 
 from __future__ import annotations
 
@@ -65,6 +65,11 @@ class Database:
     async def execute(self, statement: str, values: dict[str, Any] | None = None) -> None:
         """Run one statement with :named values. Raises one of DATABASE_ERRORS."""
         await self._database.execute(statement, values)
+
+    async def fetch_bulk(self, statement: str) -> Sequence[Row]:
+        """All rows of a query without values, straight from asyncpg: for thousands of rows. Raises one of DATABASE_ERRORS."""
+        async with self._database.connection() as connection:
+            return list(await connection.raw_connection.fetch(statement))
 
     @asynccontextmanager
     async def bulk(self) -> AsyncIterator[asyncpg.Connection]:

@@ -121,7 +121,7 @@ class RateWriter:
 
 async def load_latest(database: Database) -> tuple[Market, ...]:
     """The latest observation of every market of every active venue."""
-    return tuple(_market(row) for row in await database.fetch_all(_READ_LATEST))
+    return tuple(_market(row) for row in await database.fetch_bulk(_READ_LATEST))
 
 
 async def load_hourly(database: Database, since: datetime, until: datetime) -> list[tuple[Key, datetime, Decimal]]:

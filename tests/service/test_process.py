@@ -16,6 +16,8 @@ import pytest
 from exchange_clients import registry
 from exchange_clients.engine.http import AiohttpTransport
 from funding_rate_service.client import FundingServiceClient, ServiceUnavailable
+from funding_rate_service.config import load_settings
+from funding_rate_service.errors import StartupError
 from tests.service.world import until
 
 STARTER = """
@@ -64,6 +66,20 @@ def _fails(root: Path, **settings: str) -> str:
         ({"FUNDING_CLOCK": "fast"}, "FUNDING_CLOCK: not a clock"),
         ({"FUNDING_VENUE_URLS": "{}"}, f"the sandbox needs FUNDING_VENUE_URLS for {VENUE}"),
         ({"FUNDING_VENUE_URLS": "nonsense"}, "FUNDING_VENUE_URLS"),
+    ],
+)
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], says: str) -> None:
+    for name, value in _environment(**settings).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(StartupError) as refused:
+        load_settings()
+    assert says in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"FUNDING_VENUES": "omega"}, "settings: FUNDING_VENUES: unknown venue omega; known are"),
         ({"DATABASE_URL": "mysql://localhost/x"}, "only postgresql:// is supported"),
         (
             {"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/x"},

@@ -225,7 +225,8 @@ async def running(
 
     chosen: dict[str, Any] = {"collection_interval_s": 0.25, "stale_after_s": 300, **settings}
     app = create_app(Settings(DATABASE_URL=database_url, **chosen), clock=market_clock, venues=open_rows)
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(FrontDoor(app), lifespan="off", log_config=None))
     http = AiohttpTransport()
     async with app.router.lifespan_context(app):
