@@ -97,6 +97,15 @@ class Leg:
         if order.is_done:
             self.quiet_since_ms = now_ms
 
+    def hear_feed(self, feed: str, lost: bool) -> None:
+        """A stream of this leg went blind or sees again; a book that is no longer kept up to date is forgotten."""
+        if not lost:
+            self.lost.discard(feed)
+            return
+        self.lost.add(feed)
+        if feed == "book":
+            self.book = None
+
     def compare(self, actual: Decimal, asked_ms: int, settle_ms: int) -> Decimal | None:
         """The venue's position, read at rest. Returns the difference to adopt once two readings agree, else None."""
         if self.is_busy or asked_ms < self.quiet_since_ms:

@@ -18,21 +18,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
 
-from exchange_clients.domain.events import BookEvent
 from exchange_clients.domain.orders import OrderRequest, TimeInForce
 from exchange_clients.domain.side import Side
-from exchange_clients.trading.events import (
-    AccountHint,
-    AccountSeen,
-    Event,
-    FeedLost,
-    FeedResumed,
-    ForeignFill,
-    IntentBlocked,
-    LeverageSet,
-    OrderUpdate,
-    Recovered,
-)
+from exchange_clients.trading.events import AccountHint, AccountSeen, Event, IntentBlocked, LeverageSet, OrderUpdate, Recovered
 from exchange_clients.trading.intents import (
     AdoptPositionIntent,
     CancelIntent,
@@ -51,8 +39,8 @@ from exchange_clients.trading.order_names import OrderNames
 from exchange_clients.trading.order_tracker import OrderState, TrackedOrder
 from strategies.execution_limits import ExecutionLimits
 from strategies.leg import Leg
-from strategies.pair_arithmetic import base_for_notional, common_size, depth_base, limit_price, mid_base, venue_size
-from strategies.preflight import preflight
+from strategies.pair_arithmetic import limit_price, venue_size
+from strategies.pair_legs import PairLegs
 
 _LEVERAGE_TRIES = 3
 
@@ -79,8 +67,7 @@ class PairedExecution:
         self.stage = Stage.PREPARING
         self.cycles = 0
         self.reason = ""
-        self.long, self.short = Leg(plan.long, Side.BUY), Leg(plan.short, Side.SELL)
-        self.legs = (self.long, self.short)
+        self.legs = PairLegs(plan, limits)
         self._limits = limits
         self._names = names
         self._stage_ms = now_ms
@@ -101,7 +88,7 @@ class PairedExecution:
     def recovered(cls, event: Recovered, limits: ExecutionLimits, names: OrderNames, now_ms: int) -> PairedExecution:
         """A pair found in the journal after a restart: nothing more is opened, what is uneven is made even."""
         pair = cls(event.plan, limits, names, frozenset(), now_ms)
-        for leg, size in ((pair.long, event.long_size), (pair.short, event.short_size)):
+        for leg, size in ((pair.legs.long, event.long_size), (pair.legs.short, event.short_size)):
             leg.orders = {o.client_order_id: o for o in event.orders if o.request.instrument == leg.instrument}
             leg.carried = size - sum((o.signed_filled for o in leg.orders.values()), Decimal(0))
             leg.quiet_since_ms = now_ms
@@ -133,23 +120,14 @@ class PairedExecution:
     # Hearing: facts into legs, no decisions beyond believing the venue.
 
     def _hear(self, event: Event, now_ms: int) -> tuple[Intent, ...]:
+        self.legs.hear(event, now_ms)
         match event:
-            case BookEvent(book=book):
-                for leg in self.legs:
-                    if leg.is_at(book.venue, book.symbol):
-                        leg.book, leg.book_ms = book, now_ms
             case OrderUpdate(order=order):
                 self._hear_order(order, now_ms)
-            case ForeignFill(fill=fill):
-                for leg in self.legs:
-                    if leg.is_at(fill.venue, fill.symbol):
-                        leg.adopt(fill.size * fill.side.sign, now_ms)
             case AccountSeen():
                 return self._compare(event, now_ms)
             case AccountHint():
                 return self._suspect(event, now_ms)
-            case FeedLost() | FeedResumed():
-                self._hear_feed(event)
             case LeverageSet():
                 return self._hear_leverage(event, now_ms)
             case IntentBlocked(intent=PlaceIntent(request=request)):
@@ -168,17 +146,8 @@ class PairedExecution:
                     self._failures += 1
                     leg.next_ms = now_ms + self._limits.retry_ms
 
-    def _hear_feed(self, event: FeedLost | FeedResumed) -> None:
-        for leg in self.legs:
-            concerned = event.venue == leg.instrument.venue and event.symbol in (None, leg.instrument.symbol)
-            if concerned and isinstance(event, FeedLost):
-                leg.lost.add(event.feed)
-                leg.book = None if event.feed == "book" else leg.book
-            elif concerned:
-                leg.lost.discard(event.feed)
-
     def _hear_leverage(self, event: LeverageSet, now_ms: int) -> tuple[Intent, ...]:
-        leg = next((leg for leg in self.legs if leg.is_at(event.venue, event.symbol)), None)
+        leg = self.legs.at(event.venue, event.symbol)
         if leg is None or event.venue not in self._leverage_tries:
             return ()
         if not event.failure:
@@ -215,7 +184,7 @@ class PairedExecution:
 
     def _step(self, now_ms: int) -> tuple[Intent, ...]:
         if self.stage is Stage.CLOSED:
-            if all(leg.held == 0 for leg in self.legs):
+            if self.legs.are_flat:
                 return ()
             self._go(Stage.EXITING, now_ms)  # an order that was given up has filled after all
         if any(leg.is_busy for leg in self.legs):
@@ -244,23 +213,23 @@ class PairedExecution:
         return (ask,)
 
     def _enter(self, now_ms: int) -> tuple[Intent, ...]:
-        ahead, behind, excess = self._imbalance()
+        ahead, behind, excess = self.legs.imbalance()
         if behind.can_open(excess):
             return self._hedge(behind, excess, now_ms)
         self._naked_since_ms = None
         if self.reason:
             return self._go_on(Stage.EXITING, now_ms)
-        clip = self._clip(self.plan.size_base - ahead.held_base)
+        clip = self.legs.clip(self.plan.size_base - ahead.held_base)
         if not (clip > 0 and all(leg.can_open(clip) for leg in self.legs)):
             return self._done_entering("the target is reached", now_ms)
         if self._failures > self._limits.cycles_max or now_ms - self._stage_ms > self._limits.enter_ms_max:
             return self._done_entering("the legs could not be opened in time", now_ms)
         if now_ms < max(self._next_ms, *(leg.next_ms for leg in self.legs)):
             return ()
-        reasons = self._against(clip, now_ms)
+        reasons = self.legs.against(clip, now_ms)
         if reasons:
             return (*self._look(now_ms), StandStill("; ".join(reasons)))
-        lead = min(self.legs, key=lambda leg: self._depth(leg, leg.side))
+        lead = self.legs.thinner(opening=True)
         self._next_ms = now_ms + self._limits.retry_ms
         return self._send(lead, lead.side, clip, Purpose.ENTER, self._limits.enter_slippage_bps)
 
@@ -278,7 +247,7 @@ class PairedExecution:
         return self._send(behind, behind.side, excess, Purpose.HEDGE, slippage_bps)
 
     def _unwind(self, now_ms: int) -> tuple[Intent, ...]:
-        ahead, behind, excess = self._imbalance()
+        ahead, behind, excess = self.legs.imbalance()
         if ahead.can_reduce(excess):
             return self._reduce(ahead, excess, Purpose.UNWIND, now_ms)
         self._naked_since_ms = None
@@ -299,7 +268,7 @@ class PairedExecution:
         return self._go_on(Stage.EXITING, now_ms)
 
     def _hold(self, now_ms: int) -> tuple[Intent, ...]:
-        ahead, behind, excess = self._imbalance()
+        ahead, behind, excess = self.legs.imbalance()
         if behind.held == 0:
             self.request_exit("a leg is gone" if ahead.held else "nothing is held")
         if self.reason:
@@ -314,18 +283,18 @@ class PairedExecution:
         unsure = [leg for leg in self.legs if leg.verified_ms < self._stage_ms and not leg.orders_since(self._stage_ms)]
         if unsure and now_ms - self._stage_ms < self._limits.naked_ms_max:
             return tuple(intent for leg in unsure for intent in self._ask_account(leg, now_ms))
-        ahead, _, excess = self._imbalance()
+        ahead, _, excess = self.legs.imbalance()
         if ahead.can_reduce(excess):
             return self._reduce(ahead, excess, Purpose.EXIT, now_ms)
         if ahead.held == 0:
             return self._go_on(Stage.CONFIRMING, now_ms)
-        lead = min(self.legs, key=lambda leg: (leg.held == 0, self._depth(leg, leg.side.opposite)))
-        clip = self._clip(lead.held_base)
+        lead = self.legs.thinner(opening=False)
+        clip = self.legs.clip(lead.held_base)
         rest_is_tradable = clip > 0 and lead.can_open(lead.held_base - clip)
         return self._reduce(lead, clip if rest_is_tradable else lead.held_base, Purpose.EXIT, now_ms)
 
     def _confirm(self, now_ms: int) -> tuple[Intent, ...]:
-        if any(leg.held != 0 for leg in self.legs):
+        if not self.legs.are_flat:
             return self._go_on(Stage.EXITING, now_ms)
         unsure = [leg for leg in self.legs if leg.verified_ms < self._stage_ms]
         if unsure:
@@ -388,32 +357,3 @@ class PairedExecution:
     def _go_on(self, stage: Stage, now_ms: int) -> tuple[Intent, ...]:
         self._go(stage, now_ms)
         return self._step(now_ms)
-
-    # Arithmetic.
-
-    def _imbalance(self) -> tuple[Leg, Leg, Decimal]:
-        """The larger leg, the smaller leg, and by how much they differ in base units (≥ 0)."""
-        ahead, behind = sorted(self.legs, key=lambda leg: leg.held_base, reverse=True)
-        return ahead, behind, ahead.held_base - behind.held_base
-
-    def _clip(self, remaining_base: Decimal) -> Decimal:
-        """The next clip towards `remaining_base`, in whole common lots; a small rest is taken along."""
-        first, second = self.plan.long, self.plan.short
-        price = self._price_base()
-        whole = common_size(max(remaining_base, Decimal(0)), first, second)
-        if price is None:
-            return whole
-        clip = base_for_notional(self._limits.clip_usd, price, first, second)
-        return whole if whole <= clip * Decimal("1.5") else clip
-
-    def _price_base(self) -> float | None:
-        mids = [mid_base(leg.instrument, leg.book) for leg in self.legs if leg.book is not None]
-        return max((mid for mid in mids if mid is not None), default=None)
-
-    def _depth(self, leg: Leg, side: Side) -> float:
-        return depth_base(leg.instrument, leg.book, side, self._limits.enter_slippage_bps) if leg.book is not None else 0.0
-
-    def _against(self, clip: Decimal, now_ms: int) -> tuple[str, ...]:
-        lost = [f"{leg.instrument.venue}: {', '.join(sorted(leg.lost))} lost" for leg in self.legs if leg.lost]
-        views = self.long.view(), self.short.view()
-        return (*lost, *preflight(*views, clip, self.plan.leverage, self._limits, now_ms))
