@@ -59,6 +59,7 @@ SPEC = VenueSpec(
     adapter="exchange_clients.paradex.funding_adapter:ParadexFundingAdapter",
     sandbox="exchange_clients.paradex.sandbox:ParadexSandbox",
     extra="stark",
+    credential_fields_optional=("ethereum_account",),
 )
 
 ETHEREUM_ACCOUNT = "ethereum_account"

@@ -26,7 +26,7 @@ from fast_stark_crypto import get_public_key, pedersen_hash, sign, verify
 
 from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.side import Side
-from exchange_clients.engine.endpoint import Call, Endpoint, Retry
+from exchange_clients.engine.endpoint import Call, Endpoint
 from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.session import Dialect, Session
 from exchange_clients.engine.transport import HttpResponse
@@ -222,7 +222,7 @@ class ParadexDialect(Dialect):
             stated = msgspec.json.decode(response.body, type=wire.ApiError)
         except msgspec.MsgspecError:
             return None
-        default = OrderRejected if call.endpoint.retry is Retry.ACT else Refused
+        default = OrderRejected if call.endpoint in (common.PLACE, common.MODIFY, common.SET_MARGIN) else Refused
         text = f"{stated.error}: {stated.message}"
         return refused(wire.VENUE, call.endpoint.name, text, common.REFUSALS, stated.error, default)
 

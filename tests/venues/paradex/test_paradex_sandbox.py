@@ -5,10 +5,12 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from exchange_clients.domain.credentials import Credentials
@@ -23,16 +25,18 @@ from exchange_clients.errors import (
     AuthenticationFailed,
     BelowMinimum,
     InsufficientMargin,
+    Misconfigured,
     OrderNotFound,
     OrderRejected,
     OutcomeUnknown,
     Refused,
 )
+from exchange_clients.paradex import client as client_module
 from exchange_clients.paradex import common
 from exchange_clients.paradex.client import ParadexClient
 from exchange_clients.paradex.funding_adapter import ParadexFundingAdapter
 from exchange_clients.paradex.sandbox import ACCOUNT_HASH, PROXY_HASH, ParadexSandbox
-from exchange_clients.paradex.signing import Signer, account_address
+from exchange_clients.paradex.signing import Messages, Signer, account_address
 from exchange_clients.sandbox.client import memory_wiring
 from exchange_clients.sandbox.faults import Fault, FaultKind, FaultPlan
 from exchange_clients.sandbox.market_model import ModelPrices
@@ -257,11 +261,9 @@ async def test_a_key_of_somebody_else_opens_nothing(on: Set) -> None:
             await thief.fetch_balance()
 
 
-async def test_a_login_signed_for_another_chain_is_refused(on: Set, monkeypatch: pytest.MonkeyPatch) -> None:
-    from exchange_clients.paradex import signing
-
+async def test_a_login_signed_for_another_chain_is_refused(on: Set) -> None:
     async with ParadexClient(on.wiring) as client:
-        client._dialect._messages = signing.Messages("PRIVATE_SN_PARACLEAR_MAINNET", on.account)
+        client._dialect._messages = Messages("PRIVATE_SN_PARACLEAR_MAINNET", on.account)
         with pytest.raises(AuthenticationFailed) as refusal:
             await client.fetch_balance()
     assert refusal.value.code == "STARKNET_SIGNATURE_VERIFICATION_FAILED"
@@ -355,10 +357,18 @@ async def test_an_amended_order_keeps_its_id_and_is_told_once(on: Set) -> None:
         await on.client.cancel_order(bitcoin, venue_order_id=resting.venue_order_id)
 
 
-async def test_pages_are_turned_until_the_end(on: Set, monkeypatch: pytest.MonkeyPatch) -> None:
-    from exchange_clients.paradex import client
+async def test_an_order_that_the_venue_forgot_is_found_in_its_history(on: Set) -> None:
+    placed, bitcoin = await on.client.place_order(await on.order()), await on.client.instrument("BTC")
+    by_id = on.facade._private["GET /v1/orders/*"]
+    on.facade._private["GET /v1/orders/*"] = lambda ask: by_id(replace(ask, name="17"))  # as documented: open and new ones only
+    found = await on.client.fetch_order(bitcoin, venue_order_id=placed.venue_order_id)
+    assert (found.status, found.client_order_id) == (OrderStatus.FILLED, placed.client_order_id)
+    with pytest.raises(OrderNotFound):
+        await on.client.fetch_order(bitcoin, venue_order_id="18")
 
-    monkeypatch.setattr(client, "ROWS_PER_PAGE", 2)
+
+async def test_pages_are_turned_until_the_end(on: Set, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "ROWS_PER_PAGE", 2)
     bitcoin = await on.client.instrument("BTC")
     for _ in range(5):
         await on.client.place_order(await on.order())
@@ -488,13 +498,11 @@ async def test_a_dropped_socket_brings_the_whole_account_again() -> None:
 
 async def test_a_private_stream_without_credentials_is_one_clear_error(on: Set) -> None:
     async with ParadexClient(replace(on.wiring, credentials=None)) as reader:
-        with pytest.raises(Exception, match="credentials"):
+        with pytest.raises(Misconfigured, match="credentials"):
             reader.stream_orders()
 
 
 async def test_a_market_that_does_not_exist_ends_its_stream_with_the_venues_words(on: Set) -> None:
-    import msgspec
-
     bitcoin = await on.client.instrument("BTC")
     ghost = msgspec.structs.replace(bitcoin, venue_symbol="NO-USD-PERP")
     with pytest.raises(Refused, match="invalid channel"):
@@ -562,8 +570,6 @@ async def test_a_rate_that_nobody_knows_is_left_empty_and_stays_unknown(on: Set,
 
 
 async def test_funding_history_and_index_agree_with_what_a_position_pays(on: Set) -> None:
-    from datetime import timedelta
-
     assert isinstance(on.clock, SteppedClock)
     await on.client.place_order(await on.order(size=Decimal(1)))
     opened = on.clock.now()
