@@ -13,8 +13,45 @@ class Gap(Exception):
     """A frame is missing or the state can't be right; only a fresh snapshot helps."""
 
 
+class _Side:
+    """One side's levels, best first, beside the sorted keys they are found by: ask prices, or bid prices negated."""
+
+    __slots__ = ("keys", "levels", "sign")
+
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
+        self.keys: list[float] = []
+        self.levels: list[Level] = []
+
+    def put(self, level: Level) -> None:
+        keys, key = self.keys, level.price * self.sign
+        at = bisect_left(keys, key)
+        if at < len(keys) and keys[at] == key:
+            if level.size:
+                self.levels[at] = level
+            else:
+                del keys[at], self.levels[at]
+        elif level.size:
+            keys.insert(at, key)
+            self.levels.insert(at, level)
+
+    def remove(self, price: float) -> None:
+        key = price * self.sign
+        at = bisect_left(self.keys, key)
+        if at < len(self.keys) and self.keys[at] == key:
+            del self.keys[at], self.levels[at]
+
+    def clear(self) -> None:
+        self.keys.clear()
+        self.levels.clear()
+
+
 class BookBuilder:
-    """One instrument's book. `depth`: levels per side that `book` shows."""
+    """One instrument's book. `depth`: levels per side that `book` shows.
+
+    `put_bid`, `put_ask` set one level, whose size 0 removes it. `remove_bid`, `remove_ask` take the level at a price away; absent
+    is fine. They run for every level of every frame, so they are the sides' own methods.
+    """
 
     def __init__(self, venue: str, symbol: str, provenance: Provenance, depth: int) -> None:
         self._venue = venue
@@ -22,10 +59,9 @@ class BookBuilder:
         self._provenance = provenance
         self._depth = depth
         self._sequence: int | None = None
-        self._bids: list[Level] = []
-        self._asks: list[Level] = []
-        self._bid_keys: list[float] = []
-        self._ask_keys: list[float] = []
+        self._bids, self._asks = _Side(-1), _Side(1)
+        self.put_bid, self.remove_bid = self._bids.put, self._bids.remove
+        self.put_ask, self.remove_ask = self._asks.put, self._asks.remove
 
     def forget(self) -> None:
         """Nothing is known until the next snapshot; changes are skipped."""
@@ -34,7 +70,8 @@ class BookBuilder:
     def reset(self, sequence: int) -> None:
         """Empty the book; what follows belongs to the snapshot numbered `sequence`."""
         self._sequence = sequence
-        self._bids, self._asks, self._bid_keys, self._ask_keys = [], [], [], []
+        self._bids.clear()
+        self._asks.clear()
 
     def advance(self, sequence: int) -> bool:
         """The next frame is numbered `sequence`. False: skip it (already applied, or no snapshot yet). Raises Gap when one is missing."""
@@ -50,54 +87,17 @@ class BookBuilder:
 
     def put_bids(self, levels: Iterable[Level]) -> None:
         """Set bid levels; size 0 removes one."""
-        keys, kept = self._bid_keys, self._bids
         for level in levels:
-            _put(keys, kept, -level.price, level)
+            self.put_bid(level)
 
     def put_asks(self, levels: Iterable[Level]) -> None:
         """Set ask levels; size 0 removes one."""
-        keys, kept = self._ask_keys, self._asks
         for level in levels:
-            _put(keys, kept, level.price, level)
-
-    def put_bid(self, level: Level) -> None:
-        """Set one bid level; size 0 removes it."""
-        _put(self._bid_keys, self._bids, -level.price, level)
-
-    def put_ask(self, level: Level) -> None:
-        """Set one ask level; size 0 removes it."""
-        _put(self._ask_keys, self._asks, level.price, level)
-
-    def remove_bid(self, price: float) -> None:
-        """Take one bid level away; absent is fine."""
-        _remove(self._bid_keys, self._bids, -price)
-
-    def remove_ask(self, price: float) -> None:
-        """Take one ask level away; absent is fine."""
-        _remove(self._ask_keys, self._asks, price)
+            self.put_ask(level)
 
     def book(self, time_ms: int) -> OrderBook:
         """The best `depth` levels now. Raises Gap when bid and ask cross: something was lost without a number saying so."""
-        bids, asks = self._bids, self._asks
+        bids, asks, depth = self._bids.levels, self._asks.levels, self._depth
         if bids and asks and bids[0].price >= asks[0].price:
             raise Gap(f"the book crosses: bid {bids[0].price} ≥ ask {asks[0].price}")
-        depth = self._depth
         return OrderBook(self._venue, self._symbol, bids[:depth], asks[:depth], time_ms, self._provenance, self._sequence)
-
-
-def _put(keys: list[float], kept: list[Level], key: float, level: Level) -> None:
-    at = bisect_left(keys, key)
-    if at < len(keys) and keys[at] == key:
-        if level.size:
-            kept[at] = level
-        else:
-            del keys[at], kept[at]
-    elif level.size:
-        keys.insert(at, key)
-        kept.insert(at, level)
-
-
-def _remove(keys: list[float], kept: list[Level], key: float) -> None:
-    at = bisect_left(keys, key)
-    if at < len(keys) and keys[at] == key:
-        del keys[at], kept[at]

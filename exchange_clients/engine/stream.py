@@ -94,22 +94,23 @@ class StreamDialect:
         return {}
 
 
-@dataclass
+@dataclass(slots=True)
 class _Live:
-    """A topic with its reader."""
+    """A topic with its reader. `push`: how its events reach the reader."""
 
     topic: Topic
     subscription: Subscription
+    push: Callable[[Any], None]
     confirmed: bool = False
     ever_confirmed: bool = False
     blind: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class _Route:
     """Every topic behind one token."""
 
-    decoder: msgspec.json.Decoder[Any]
+    decode: Callable[[bytes], Any]
     channel: Channel
     topics: dict[str, _Live] = field(default_factory=dict)
 
@@ -121,12 +122,13 @@ class Stream:
         self._venue = venue
         self._wiring = wiring
         self._dialect = dialect
-        self._token = dialect.token
+        self._token, self._key = dialect.token, dialect.key
         self._routes: dict[bytes, _Route] = {}
         self._socket: Socket | None = None
         self._gone: asyncio.Future[str] | None = None
         self._runner: asyncio.Task[None] | None = None
         self._last_frame_at = 0.0
+        self._loop_time: Callable[[], float] = lambda: 0.0
 
     def subscribe(self, *topics: Topic) -> Subscription:
         """Start reading `topics` as one sequence of events. Raises ValueError when one of them is being read already.
@@ -169,8 +171,11 @@ class Stream:
     def _add(self, topic: Topic, subscription: Subscription) -> _Live:
         route = self._routes.get(topic.token)
         if route is None:
-            route = self._routes[topic.token] = _Route(msgspec.json.Decoder(topic.channel.frame, strict=False), topic.channel)
-        live = route.topics[topic.key] = _Live(topic, subscription)
+            route = self._routes[topic.token] = _Route(
+                msgspec.json.Decoder(topic.channel.frame, strict=False).decode, topic.channel
+            )
+        push = subscription.push_state if topic.channel.conflate else subscription.push
+        live = route.topics[topic.key] = _Live(topic, subscription, push)
         return live
 
     def _unsubscribe(self, topics: Iterable[Topic]) -> None:
@@ -197,6 +202,7 @@ class Stream:
     async def _connect_once(self) -> str | None:
         """Connect and log in; returns why not, or None."""
         loop = asyncio.get_running_loop()
+        self._loop_time = loop.time  # looked up once: every frame asks
         self._gone = gone = loop.create_future()
         try:
             self._socket = await self._wiring.websocket.connect(
@@ -268,33 +274,31 @@ class Stream:
                 live.subscription.push(Lost(self._venue, live.topic.name, reason))
 
     def _on_frame(self, frame: bytes) -> None:
-        self._last_frame_at = asyncio.get_running_loop().time()
+        self._last_frame_at = self._loop_time()
         route = self._routes.get(self._token(frame))
         if route is None:
             self._on_control(frame)
             return
         try:
-            decoded = route.decoder.decode(frame)
+            decoded = route.decode(frame)
         except msgspec.MsgspecError as error:
             detail = f"a frame does not fit the protocol: {error}"
             self._fail_route(route, ProtocolViolation(self._venue, route.channel.name, detail, frame, str(error)))
             return
-        live = route.topics.get(self._dialect.key(route.channel, decoded))
+        live = route.topics.get(self._key(route.channel, decoded))
         if live is not None:
             self._deliver(live, decoded)
 
     def _deliver(self, live: _Live, decoded: Any) -> None:
-        subscription = live.subscription
-        push = subscription.push_state if live.topic.channel.conflate else subscription.push
         try:
             for event in live.topic.handler(decoded):
                 if not live.confirmed or live.blind:
                     self._tell_live(live)
-                push(event)
+                live.push(event)
         except Gap as gap:
             self._start_over(live, str(gap))
         except (ExchangeError, ArithmeticError, LookupError, TypeError, ValueError) as bug:
-            subscription.fail(bug)
+            live.subscription.fail(bug)
 
     def _start_over(self, live: _Live, reason: str) -> None:
         """A gap: this topic alone is asked for again, everything else goes on."""

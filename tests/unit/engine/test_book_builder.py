@@ -1,0 +1,65 @@
+"""A kept book is what a plain dictionary of prices would be, sorted."""
+
+from random import Random
+
+import pytest
+
+from exchange_clients.domain.market import Level
+from exchange_clients.domain.provenance import Provenance
+from exchange_clients.engine.book_builder import BookBuilder, Gap
+
+
+def builder(depth: int = 20) -> BookBuilder:
+    made = BookBuilder("venue", "BTC", Provenance.SANDBOX, depth)
+    made.reset(1)
+    return made
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_sequence_of_changes_gives_the_sorted_best_levels(seed: int) -> None:
+    random, kept = Random(seed), builder()
+    bids: dict[float, float] = {}
+    asks: dict[float, float] = {}
+    sides = (("bid", 0.0, bids), ("ask", 100.0, asks))
+    for _ in range(300):
+        side, offset, truth = random.choice(sides)
+        price, size = offset + random.randrange(50), float(random.choice((0, 0, 1, 2, 3)))
+        if size:
+            truth[price] = size
+        else:
+            truth.pop(price, None)
+        if size == 0 and random.random() < 0.5:
+            (kept.remove_bid if side == "bid" else kept.remove_ask)(price)
+        else:
+            (kept.put_bid if side == "bid" else kept.put_ask)(Level(price, size))
+        book = kept.book(0)
+        assert [(level.price, level.size) for level in book.bids] == sorted(bids.items(), reverse=True)[:20]
+        assert [(level.price, level.size) for level in book.asks] == sorted(asks.items())[:20]
+
+
+def test_a_book_given_out_does_not_change_afterwards() -> None:
+    kept = builder()
+    kept.put_bids([Level(10.0, 1.0), Level(9.0, 1.0)])
+    before = kept.book(0)
+    kept.remove_bid(10.0)
+    kept.reset(2)
+    assert [level.price for level in before.bids] == [10.0, 9.0]
+    assert kept.book(0).bids == []
+
+
+def test_sequence_numbers_skip_the_old_and_refuse_a_hole() -> None:
+    kept = builder()
+    assert not kept.advance(1)
+    assert kept.advance(2)
+    with pytest.raises(Gap, match="frame 3 is missing"):
+        kept.advance(4)
+    kept.forget()
+    assert not kept.advance(3)
+
+
+def test_a_crossed_book_is_a_gap() -> None:
+    kept = builder()
+    kept.put_bid(Level(10.0, 1.0))
+    kept.put_ask(Level(10.0, 1.0))
+    with pytest.raises(Gap, match="crosses"):
+        kept.book(0)
