@@ -31,6 +31,7 @@ from exchange_clients.errors import ExchangeError, Misconfigured
 from exchange_clients.sandbox.client import loopback_wiring
 from exchange_clients.sandbox.faults import Fault
 from exchange_clients.sandbox.tape import TapeError, TapePrices
+from exchange_clients.spec import VenueSpec
 from exchange_clients.trading.progress import Ranking
 from funding_rate_service.client import FundingServiceClient, Opportunity, ServiceRefused, ServiceUnavailable
 from helpers.children import Child, ChildFailed
@@ -269,6 +270,7 @@ async def _one_bot(
         clients: dict[str, BaseExchangeClient] = {}
         for venue, wiring in place.wirings.items():
             clients[venue] = await stack.enter_async_context(registry.spec(venue).client_class()(wiring))
+        await _check_symbols(clients, config.symbols)
         bot = TradingBot(
             clients=clients,
             strategy_name=settings.strategy,
@@ -287,6 +289,21 @@ async def _one_bot(
             return await bot.run()
         finally:
             watcher.cancel()
+
+
+async def _check_symbols(clients: dict[str, BaseExchangeClient], symbols: Sequence[str]) -> None:
+    """Every symbol that the config names must be listed on two venues. Raises ConfigError, naming close matches."""
+    for symbol in symbols:
+        listed, hints = [], set[str]()
+        for venue, client in clients.items():
+            try:
+                await client.instrument(symbol)
+                listed.append(venue)
+            except Misconfigured as unknown:
+                hints.add(unknown.detail)
+        if len(listed) < 2:
+            where = f"listed on {listed[0]} only" if listed else "; ".join(sorted(hints))
+            raise ConfigError(f"settings.symbols: {symbol!r} can't be paired: {where}")
 
 
 async def _watch(
@@ -368,17 +385,19 @@ async def _live_place(clock: SystemClock, settings: BotConfig, environment: Envi
         wirings = {}
         for name in settings.bot.venues or registry.names():
             spec = registry.spec(name)
-            urls, secrets = spec.urls[environment], _secrets(name, spec.credential_fields)
+            urls, secrets = spec.urls[environment], _secrets(spec)
             wirings[spec.name] = Wiring(environment, urls.rest, urls.websocket, clock, http, websocket, secrets)
         yield Place(clock, wirings, FundingServiceClient(settings.bot.service_url, http))
 
 
-def _secrets(venue: str, names: Sequence[str]) -> Credentials:
-    found = {name: os.environ.get(f"{venue}_{name}".upper(), "") for name in names}
-    missing = [f"{venue}_{name}".upper() for name in names if not found[name] and not name.startswith("optional_")]
+def _secrets(spec: VenueSpec) -> Credentials:
+    """The credentials of one venue. Raises Misconfigured naming the variables that are missing."""
+    names = [*spec.credential_fields, *spec.credential_fields_optional]
+    found = {name: os.environ.get(f"{spec.name}_{name}".upper(), "") for name in names}
+    missing = [f"{spec.name}_{name}".upper() for name in spec.credential_fields if not found[name]]
     if missing:
-        raise Misconfigured(venue, "credentials", f"set {', '.join(missing)} in the environment")
-    return Credentials(found)
+        raise Misconfigured(spec.name, "credentials", f"set {', '.join(missing)} in the environment")
+    return Credentials({name: value for name, value in found.items() if value})
 
 
 def _sandbox_file(path: Path | None) -> dict[str, Any]:

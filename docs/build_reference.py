@@ -27,7 +27,9 @@ def capability_matrix() -> str:
         lines.append(f"| {capability.value.replace('_', ' ')} | " + " | ".join(marks) + " |")
     hours = [f"{format(s.funding_interval_hours, 'f')} h" for s in specs]
     lines.append("| *funding quoted per* | " + " | ".join(hours) + " |")
-    lines.append("| *maker / taker, default tier* | " + " | ".join(f"{s.fees.maker:%} / {s.fees.taker:%}" for s in specs) + " |")
+    lines.append(
+        "| *maker / taker, default tier* | " + " | ".join(f"{s.fees.maker:%} / {s.fees.taker:%}" for s in specs) + " |"
+    )
     return "\n".join(lines)
 
 
@@ -62,17 +64,23 @@ def command_reference() -> str:
 
 def service_openapi() -> str:
     """The service's OpenAPI document."""
-    from funding_rate_service.main import openapi_document
+    from funding_rate_service.config import Settings
+    from funding_rate_service.main import create_app
 
-    return json.dumps(openapi_document(), indent=1, sort_keys=True) + "\n"
+    return json.dumps(create_app(Settings()).openapi(), indent=1, sort_keys=True) + "\n"
 
 
 def order_states() -> str:
     """The order tracker's state machine as a table and a diagram."""
     from exchange_clients.trading.order_tracker import TRANSITIONS
 
-    lines = [GENERATED + "# States of an order\n", "```mermaid", "stateDiagram-v2"]
-    lines += [f"    {a} --> {b}" for a, targets in sorted(TRANSITIONS.items()) for b in sorted(targets) if a != b]
+    facts: dict[tuple[str, str], list[str]] = {}
+    for (state, fact), following in TRANSITIONS.items():
+        if state is not following:
+            facts.setdefault((state.value, following.value), []).append(fact.value)
+    lines = [GENERATED + "# States of an order\n", "Facts that change nothing are left out; a pair that is not drawn is a bug.\n"]
+    lines += ["```mermaid", "stateDiagram-v2"]
+    lines += [f"    {a} --> {b}: {', '.join(sorted(names))}" for (a, b), names in sorted(facts.items())]
     return "\n".join([*lines, "```", ""])
 
 

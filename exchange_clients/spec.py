@@ -27,6 +27,7 @@ class VenueSpec(msgspec.Struct, frozen=True):
     `urls`: per environment (the sandbox's are given at run time). `rest_path`, `websocket_path`: what the venue's addresses
     end in, so that a sandbox on another host serves the same paths. `fees`: the default tier, fractions of notional.
     `client`, `adapter`, `sandbox`: `module:Class`, imported when asked for, so that a venue's libraries load with its first use.
+    `credential_fields_optional`: those that only some accounts need.
     `symbol_format`: the venue's spelling, with `{base}`. `extra`: the pip extra that its libraries come with.
     """
 
@@ -45,6 +46,7 @@ class VenueSpec(msgspec.Struct, frozen=True):
     adapter: str
     sandbox: str
     extra: str = ""
+    credential_fields_optional: tuple[str, ...] = ()
 
     def client_class(self) -> Any:
         """The venue's BaseExchangeClient subclass; construct it with an `engine.wiring.Wiring`."""
