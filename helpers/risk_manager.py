@@ -31,7 +31,6 @@ class Exposure(msgspec.Struct, frozen=True):
     """What we have now. `venue_usd`: notional held or planned per venue. `loss_today_usd`: positive = lost.
 
     `positions`: signed, venue units, by (pair id, venue, symbol). `plans`: of the open pairs, by id.
-
     """
 
     venue_usd: dict[str, Decimal]

@@ -76,6 +76,7 @@ class BotWorld:
     )
     limits: RiskLimits = field(default_factory=lambda: RiskLimits(daily_loss_usd_max=Decimal(100_000)))
     symbol: str = "ETH"
+    more_symbols: tuple[str, ...] = ()
     turn_s: float = 0.5
     gone_after_ms: int = 10_000
     naked_usd_max: float = 0.0
@@ -86,7 +87,10 @@ class BotWorld:
     clock: LoopClock | None = None
 
     async def opportunities(self) -> Sequence[Ranked]:
-        return [Ranked(self.symbol, self.venues[0], self.venues[1], Decimal("0.0001"), Decimal(50), Decimal(12))]
+        return [
+            Ranked(symbol, self.venues[0], self.venues[1], Decimal("0.0001"), Decimal(50), Decimal(12))
+            for symbol in (self.symbol, *self.more_symbols)
+        ]
 
     def build(self) -> None:
         """Exchanges and clients on the running loop's clock."""
