@@ -32,6 +32,7 @@ from exchange_clients.sandbox.client import loopback_wiring
 from exchange_clients.sandbox.faults import Fault
 from exchange_clients.sandbox.tape import TapeError, TapePrices
 from exchange_clients.spec import VenueSpec
+from exchange_clients.trading.opportunities import candidate
 from exchange_clients.trading.progress import Ranking
 from funding_rate_service.client import FundingServiceClient, Opportunity, ServiceRefused, ServiceUnavailable
 from helpers.children import Child, ChildFailed
@@ -39,7 +40,7 @@ from helpers.config import BotConfig, ConfigError, load
 from helpers.journal import Journal, JournalError
 from helpers.terminal import Terminal, console
 from strategies.factory import UnknownStrategy, kind
-from trading_bot import ForeignPosition, Report, TradingBot, WrongJournal, candidate
+from trading_bot import ForeignPosition, Report, TradingBot, WrongJournal
 
 ROOT = Path(__file__).resolve().parent
 READY_WITHIN_S = 60.0

@@ -140,3 +140,19 @@ def test_the_library_is_packaged_whole(root: Path) -> None:
     folders = {p.parent.name for p in (root / "exchange_clients").glob("*/__init__.py")}
     missing = sorted(folder for folder in folders if f'"exchange_clients.{folder}"' not in text)
     assert not missing, f"not in the wheel: {missing}"
+
+
+@pytest.mark.parametrize(
+    ("module", "may_use"),
+    [("trading_bot.py", {"exchange_clients.base", "exchange_clients.domain", "exchange_clients.errors", "exchange_clients.trading"})],
+)
+def test_the_bot_meets_venues_through_the_contract_and_the_service_not_at_all(root: Path, module: str, may_use: set[str]) -> None:
+    """The import contracts of a single-file module, which import-linter does not read."""
+    used = set()
+    for node in ast.walk(ast.parse((root / module).read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            used.add(node.module)
+        elif isinstance(node, ast.Import):
+            used |= {alias.name for alias in node.names}
+    ours = {name for name in used if name.split(".")[0] in ("exchange_clients", "funding_rate_service", "runbot", "benchmarks")}
+    assert all(any(name == allowed or name.startswith(f"{allowed}.") for allowed in may_use) for name in ours), ours
