@@ -78,7 +78,10 @@ def order_states() -> str:
     for (state, fact), following in TRANSITIONS.items():
         if state is not following:
             facts.setdefault((state.value, following.value), []).append(fact.value)
-    lines = [GENERATED + "# States of an order\n", "Facts that change nothing are left out; a pair that is not drawn is a bug.\n"]
+    lines = [
+        GENERATED + "# States of an order\n",
+        "Facts that change nothing are left out; a pair that is not drawn is a bug.\n",
+    ]
     lines += ["```mermaid", "stateDiagram-v2"]
     lines += [f"    {a} --> {b}: {', '.join(sorted(names))}" for (a, b), names in sorted(facts.items())]
     return "\n".join([*lines, "```", ""])

@@ -38,7 +38,16 @@ def environment(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(sys.executable, "-m", "venv", str(folder / "empty"), cwd=folder)
     (wheel,) = folder.glob("*.whl")
     inside = (str(folder / "empty" / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check")
-    run(*inside, "install", "--only-binary", ":all:", f"{wheel}[all]", "--constraint", str(root / "requirements.txt"), cwd=folder)
+    run(
+        *inside,
+        "install",
+        "--only-binary",
+        ":all:",
+        f"{wheel}[all]",
+        "--constraint",
+        str(root / "requirements.txt"),
+        cwd=folder,
+    )
     return folder / "empty"
 
 

@@ -14,7 +14,6 @@ import msgspec
 
 from exchange_clients import registry
 from exchange_clients.base import BaseExchangeClient, BaseFundingAdapter
-from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.instruments import Instrument
 from exchange_clients.domain.orders import Order, OrderRequest, TimeInForce
 from exchange_clients.domain.side import Side
