@@ -144,9 +144,16 @@ def test_the_library_is_packaged_whole(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("module", "may_use"),
-    [("trading_bot.py", {"exchange_clients.base", "exchange_clients.domain", "exchange_clients.errors", "exchange_clients.trading"})],
+    [
+        (
+            "trading_bot.py",
+            {"exchange_clients.base", "exchange_clients.domain", "exchange_clients.errors", "exchange_clients.trading"},
+        )
+    ],
 )
-def test_the_bot_meets_venues_through_the_contract_and_the_service_not_at_all(root: Path, module: str, may_use: set[str]) -> None:
+def test_the_bot_meets_venues_through_the_contract_and_the_service_not_at_all(
+    root: Path, module: str, may_use: set[str]
+) -> None:
     """The import contracts of a single-file module, which import-linter does not read."""
     used = set()
     for node in ast.walk(ast.parse((root / module).read_text())):

@@ -36,10 +36,11 @@ CREATE TEMP TABLE IF NOT EXISTS staging (
     volume_24h_usd double precision, best_bid double precision, best_ask double precision, stats_at timestamptz
 ) ON COMMIT DELETE ROWS
 """
+# Symbols are shared by venues that write at the same time: one order for all, or they would deadlock.
 # Identity columns are asked for only where a row is missing: ON CONFLICT would burn a number for every row of every cycle.
 _NEW_SYMBOLS = """
 INSERT INTO symbols (name) SELECT DISTINCT symbol FROM staging s
-WHERE NOT EXISTS (SELECT FROM symbols k WHERE k.name = s.symbol) ON CONFLICT DO NOTHING
+WHERE NOT EXISTS (SELECT FROM symbols k WHERE k.name = s.symbol) ORDER BY symbol ON CONFLICT DO NOTHING
 """
 _NEW_INSTRUMENTS = """
 INSERT INTO instruments (dex_id, symbol_id, venue_symbol, multiplier)
