@@ -159,6 +159,7 @@ async def run_demo(options: DemoOptions) -> int:
     stopping = _on_signals()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perp-demo-")))
+        folder.chmod(0o711)  # started by root, the database runs as another user and must reach its own directory
         sandbox = await _start_sandbox(stack, options, clock)
         told = json.loads(await sandbox.first_line(READY_WITHIN_S))
         terminal.say(
