@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import TypeVar
@@ -41,7 +42,7 @@ def main() -> int:
                 continue
             try:
                 rows.append(measure(subject))
-            except (RuntimeError, OSError) as error:
+            except (RuntimeError, OSError, subprocess.SubprocessError) as error:
                 failures.append(f"{name}: {error}")
         return rows
 

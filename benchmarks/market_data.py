@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Timer
 from typing import Any
 
 from benchmarks.environments import OURS, ROOT, Unavailable, compiled, python_of
@@ -125,14 +126,13 @@ def run(server: FrameServer, claim: Claim, contender: Contender, command: list[s
     tail = [*numbers, claim.venue] if is_limit else [claim.venue, *numbers, *contender.arguments]
     reader = subprocess.Popen([*command, *tail], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert reader.stdout is not None
+    too_long = Timer(READER_S_MAX, reader.kill)
+    too_long.start()
     said = reader.stdout.readline()
-    if said and "warm" in json.loads(said):
+    if said.startswith("{") and "warm" in json.loads(said):
         server.tell("go")
-    try:
-        out, errors = reader.communicate(timeout=READER_S_MAX)
-    except subprocess.TimeoutExpired:
-        reader.kill()
-        out, errors = reader.communicate()
+    out, errors = reader.communicate()
+    too_long.cancel()
     lines = [line for line in out.splitlines() if line.startswith("{")]
     if not lines:
         raise RuntimeError(f"{contender.name} did not run: {errors.strip()[-2000:] or 'it printed nothing in time'}")
