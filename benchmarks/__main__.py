@@ -19,6 +19,7 @@ from benchmarks import market_data, signing
 from benchmarks.table import Row, show
 
 Subject = TypeVar("Subject")
+WIDTH_MIN = 145  # columns of the tables, also into a file
 
 
 def main() -> int:
@@ -32,7 +33,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="rounds per contender; the median counts (default 5)")
     asked = parser.parse_args()
     rounds = 1 if asked.quick else asked.rounds
-    out, progress = Console(), Console(stderr=True)
+    out, progress = Console(width=max(WIDTH_MIN, Console().width)), Console(stderr=True)
     failures: list[str] = []
 
     def run(names: list[tuple[str, Subject]], measure: Callable[[Subject], Row]) -> list[Row]:
