@@ -44,6 +44,10 @@ class Capability(StrEnum):
     DEAD_MAN_SWITCH = "dead_man_switch"
 
 
+LIMIT_ORDERS = frozenset({Capability.POST_ONLY, Capability.IOC, Capability.REDUCE_ONLY})
+ALL_STREAMS = frozenset({Capability.STREAM_BOOK, Capability.STREAM_ACCOUNT, Capability.STREAM_ORDERS, Capability.STREAM_FILLS})
+
+
 class MarketClient(ABC):
     """What a quote-only venue offers. Use as `async with client:`; closing ends its streams."""
 

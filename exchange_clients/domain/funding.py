@@ -46,7 +46,7 @@ class FundingRate(msgspec.Struct, frozen=True):
 
     @property
     def interval_hours(self) -> Decimal:
-        return Decimal(self.interval // timedelta(seconds=1)) / 3600
+        return _hours(self.interval)
 
     def per_hour(self) -> Decimal:
         """Fraction per hour."""
@@ -99,6 +99,30 @@ class FundingObservation(msgspec.Struct, frozen=True):
         why = "" if rate is not None else "the venue gave no rate" if raw is None else "the venue gave no interval"
         return cls(venue, asset.base, venue_symbol, asset.multiplier, rate, raw, why, at, where)
 
+    @classmethod
+    def read(
+        cls,
+        venue: str,
+        venue_symbol: str,
+        asset: Asset,
+        said: str | None,
+        interval: timedelta | None,
+        kind: FundingKind,
+        effective_at: datetime,
+        next_payment_at: datetime | None,
+        source: str,
+        observed_at: datetime,
+        provenance: Provenance,
+    ) -> "FundingObservation":
+        """What the venue `said` of `asset`: a plain fraction per `interval`. A missing number or interval becomes the reason."""
+        unit = "fraction per an unknown period" if interval is None else f"fraction per {_hours(interval):f} h"
+        raw = None if said is None else RawRate(said, unit)
+        if said is None or interval is None:
+            rate, why = None, "the venue gave no rate" if said is None else "the venue gave no interval"
+        else:
+            rate, why = FundingRate(Decimal(said), interval, kind, effective_at, next_payment_at, source), ""
+        return cls(venue, asset.base, venue_symbol, asset.multiplier, rate, raw, why, observed_at, provenance)
+
 
 class FundingPayment(msgspec.Struct, frozen=True):
     """Funding booked on our account. `amount` in settlement currency, positive = received.
@@ -113,3 +137,7 @@ class FundingPayment(msgspec.Struct, frozen=True):
     rate: Decimal | None
     position_size: Decimal | None
     paid_at_ms: int
+
+
+def _hours(interval: timedelta) -> Decimal:
+    return Decimal(interval // timedelta(seconds=1)) / 3600

@@ -4,6 +4,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 
 import msgspec
 
+from exchange_clients.domain.assets import Asset
 from exchange_clients.domain.side import Side
 
 
@@ -44,6 +45,23 @@ class Instrument(msgspec.Struct, frozen=True):
     min_size: Decimal
     min_notional: Decimal
     max_leverage: Decimal | None = None
+
+    @classmethod
+    def perpetual(
+        cls,
+        venue: str,
+        venue_symbol: str,
+        asset: Asset,
+        quote: str,
+        price_rule: PriceRule,
+        lot_size: Decimal,
+        min_notional: Decimal,
+        max_leverage: Decimal | None = None,
+        venue_id: str = "",
+    ) -> "Instrument":
+        """`asset` as it is listed under `venue_symbol`, traded from one lot up. `venue_id`: "" where orders use the symbol."""
+        identity = (venue, asset.base, venue_symbol, venue_id or venue_symbol, asset.multiplier, quote)
+        return cls(*identity, price_rule, lot_size, lot_size, min_notional, max_leverage)
 
     def round_price(self, price: float | Decimal, side: Side) -> Decimal:
         """`price` on the venue's grid, never worse for `side` than asked: a buy rounds down, a sell rounds up.

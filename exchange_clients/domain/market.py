@@ -2,6 +2,7 @@
 
 import msgspec
 
+from exchange_clients.domain.assets import Asset
 from exchange_clients.domain.provenance import Provenance
 from exchange_clients.domain.side import Side
 
@@ -53,6 +54,10 @@ class OrderBook(msgspec.Struct, frozen=True, gc=False):
 
     def is_crossed(self) -> bool:
         return bool(self.bids and self.asks and self.bids[0].price >= self.asks[0].price)
+
+    def top(self, depth: int) -> "OrderBook":
+        """The same state with at most `depth` levels a side."""
+        return msgspec.structs.replace(self, bids=self.bids[:depth], asks=self.asks[:depth])
 
     def taker_levels(self, side: Side) -> list[Level]:
         """The levels that a taker on `side` would meet, best first."""
@@ -121,3 +126,23 @@ class MarketStats(msgspec.Struct, frozen=True):
     best_ask: float | None
     time_ms: int
     provenance: Provenance
+
+    @classmethod
+    def of(
+        cls,
+        venue: str,
+        venue_symbol: str,
+        asset: Asset,
+        mark: float | None,
+        index: float | None,
+        open_interest: float | None,
+        volume_24h_usd: float | None,
+        time_ms: int,
+        provenance: Provenance,
+        best_bid: float | None = None,
+        best_ask: float | None = None,
+    ) -> "MarketStats":
+        """Figures of `asset` where the venue counts `open_interest` in venue units, which the mark price turns into money."""
+        interest_usd = None if mark is None or open_interest is None else open_interest * mark
+        figures = (mark, index, interest_usd, volume_24h_usd, best_bid, best_ask)
+        return cls(venue, asset.base, venue_symbol, *figures, time_ms, provenance)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from exchange_clients.base import BaseExchangeClient
+from exchange_clients import errors
 from exchange_clients.domain.account import Balance, FeeRates, Position
 from exchange_clients.domain.events import AccountEvent, BookEvent, Connectivity, FillEvent, OrderEvent
 from exchange_clients.domain.funding import FundingPayment
@@ -18,56 +18,29 @@ from exchange_clients.domain.orders import Fill, Order, OrderRequest, OrderStatu
 from exchange_clients.domain.provenance import Environment
 from exchange_clients.domain.side import Side
 from exchange_clients.engine.book_builder import Gap
+from exchange_clients.engine.channel_frames import ChannelFrames
 from exchange_clients.engine.endpoint import Call, Channel, Endpoint
 from exchange_clients.engine.nonce import NonceSource
 from exchange_clients.engine.paging import pages_by_time
 from exchange_clients.engine.refusals import refused
-from exchange_clients.engine.session import Dialect, Session
-from exchange_clients.engine.stream import Confirmed, Control, Denied, Stream, StreamDialect, Topic
+from exchange_clients.engine.session import Dialect
+from exchange_clients.engine.stream import Confirmed, Control, Denied
 from exchange_clients.engine.transport import HttpResponse
 from exchange_clients.engine.wiring import Wiring
-from exchange_clients.errors import (
-    AuthenticationFailed,
-    BelowMinimum,
-    ExchangeError,
-    InsufficientMargin,
-    Misconfigured,
-    OrderNotFound,
-    OutcomeUnknown,
-    PriceOutOfBand,
-    ProtocolViolation,
-    RateLimited,
-    ReduceOnlyViolated,
-    Refused,
-    WouldCross,
-)
 from exchange_clients.hyperliquid import common, wire
 from exchange_clients.hyperliquid.signing import Signer
+from exchange_clients.venue_client import VenueClient
 
-TIF = {TimeInForce.GTC: "Gtc", TimeInForce.IOC: "Ioc", TimeInForce.POST_ONLY: "Alo"}
 FILLS_PER_PAGE_MAX = 2000
 FUNDINGS_PER_PAGE_MAX = 500
 NO_MATCH = "could not immediately match"
 
-# The venue states refusals in words only; these are the parts that stay the same (venue sheet section 7).
-REFUSALS: dict[str, type[Refused]] = {
-    "Post only order would have immediately matched": WouldCross,
-    "Insufficient margin": InsufficientMargin,
-    "minimum value": BelowMinimum,
-    "Order has zero size": BelowMinimum,
-    "Reduce only order would increase": ReduceOnlyViolated,
-    "away from the reference price": PriceOutOfBand,
-    "never placed, already canceled, or filled": OrderNotFound,
-    "does not exist": AuthenticationFailed,
-    "nonce": AuthenticationFailed,
-}
 
-
-def stated(operation: str, text: str) -> ExchangeError:
+def stated(operation: str, text: str) -> errors.ExchangeError:
     """The error for the venue's words; unknown words are a plain OrderRejected."""
     if "Too many cumulative requests" in text:
-        return RateLimited(wire.VENUE, operation, text, retry_after_s=10.0)
-    return refused(wire.VENUE, operation, text, REFUSALS)
+        return errors.RateLimited(wire.VENUE, operation, text, retry_after_s=10.0)
+    return refused(wire.VENUE, operation, text, common.REFUSALS)
 
 
 class HyperliquidDialect(Dialect):
@@ -81,22 +54,22 @@ class HyperliquidDialect(Dialect):
         try:
             self._signer = Signer(key) if key else None
         except ValueError as error:
-            raise Misconfigured(wire.VENUE, "credentials", "private_key is not 32 bytes of hex") from error
+            raise errors.Misconfigured(wire.VENUE, "credentials", "private_key is not 32 bytes of hex") from error
 
     def sign(self, call: Call) -> tuple[dict[str, str], bytes | None]:
         body = call.payload
         if call.endpoint.private:
             if self._signer is None:
-                raise Misconfigured(wire.VENUE, call.endpoint.name, "acting needs the credential private_key")
+                raise errors.Misconfigured(wire.VENUE, call.endpoint.name, "acting needs the credential private_key")
             nonce = self._nonces.next(self._clock.now_ms())
             signature = self._signer.sign_action(call.payload, nonce, self._mainnet)
             body = {"action": call.payload, "nonce": nonce, "signature": signature, "vaultAddress": None, "expiresAfter": None}
         return {"Content-Type": "application/json"}, msgspec.json.encode(body)
 
-    def refusal(self, call: Call, response: HttpResponse) -> ExchangeError | None:
+    def refusal(self, call: Call, response: HttpResponse) -> errors.ExchangeError | None:
         operation = call.endpoint.name
         if response.status == 422:
-            return Refused(wire.VENUE, operation, response.body[:200].decode("utf-8", "replace"), "422")
+            return errors.Refused(wire.VENUE, operation, response.body[:200].decode("utf-8", "replace"), "422")
         if not call.endpoint.private or response.status != 200:
             return None
         try:
@@ -106,15 +79,11 @@ class HyperliquidDialect(Dialect):
         return None if reply.status == "ok" else stated(operation, str(reply.response))
 
 
-class HyperliquidStreams(StreamDialect):
-    """`{"channel": …, "data": …}` frames; subscriptions are confirmed by an echo."""
+class HyperliquidStreams(ChannelFrames):
+    """No channel needs a login: what an account does is public."""
 
-    heartbeat = b'{"method":"ping"}'
     heartbeat_every_s = 30.0
-
-    def token(self, frame: bytes) -> bytes:
-        start = frame.find(b'"channel":"') + 11
-        return frame[start : frame.find(b'"', start)]
+    asked_in, channel_key, market_key, account_key = "subscription", "type", "coin", "user"
 
     def key(self, channel: Channel, frame: Any) -> str:
         return frame.data.coin if channel is common.BOOK_CHANNEL else ""
@@ -124,44 +93,21 @@ class HyperliquidStreams(StreamDialect):
             return None  # the greeting of older servers is bare text
         message = msgspec.json.decode(frame)
         if message["channel"] == "subscriptionResponse" and message["data"]["method"] == "subscribe":
-            return Confirmed(_identity(message["data"]["subscription"]))
+            return Confirmed(self.identity(message["data"]["subscription"]))
         if message["channel"] == "error":
-            return Denied("", Refused(wire.VENUE, "subscribe", str(message["data"])))
+            return Denied("", errors.Refused(wire.VENUE, "subscribe", str(message["data"])))
         return None
 
 
-def _identity(subscription: dict[str, Any]) -> str:
-    return f"{subscription['type']}:{subscription.get('coin') or str(subscription.get('user', '')).lower()}"
-
-
-def _topic(channel: Channel, name: str, subscription: dict[str, Any], handler: Callable[[Any], Iterable[Any]]) -> Topic:
-    return Topic(
-        channel=channel,
-        name=name,
-        token=channel.name.encode(),
-        key=subscription.get("coin", ""),
-        confirms_as=_identity(subscription),
-        subscribe=msgspec.json.encode({"method": "subscribe", "subscription": subscription}),
-        unsubscribe=msgspec.json.encode({"method": "unsubscribe", "subscription": subscription}),
-        handler=handler,
-    )
-
-
-class HyperliquidClient(BaseExchangeClient):
+class HyperliquidClient(VenueClient):
     """One account (or an approved agent acting for it: then `account_address` is the master's)."""
 
     venue = wire.VENUE
     capabilities = common.SPEC.capabilities
 
     def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self._provenance = wiring.environment.provenance
-        self._session = Session(self.venue, wiring, HyperliquidDialect(wiring))
-        self._stream = Stream(self.venue, wiring, HyperliquidStreams())
-        self._address = wiring.credentials.get("account_address").lower() if wiring.credentials is not None else ""
-
-    async def close(self) -> None:
-        await self._stream.close()
+        self._streams = HyperliquidStreams()
+        super().__init__(wiring, HyperliquidDialect(wiring), self._streams)
 
     async def fetch_instruments(self) -> Sequence[Instrument]:
         return wire.to_instruments(await self._info(common.META))
@@ -169,9 +115,8 @@ class HyperliquidClient(BaseExchangeClient):
     async def fetch_order_book(self, instrument: Instrument, depth: int = 20) -> OrderBook:
         book: wire.L2Book | None = await self._info(common.L2_BOOK, coin=instrument.venue_symbol)
         if book is None:
-            raise Refused(self.venue, "l2Book", f"the venue knows no market {instrument.venue_symbol!r}")
-        full = wire.to_book(book, instrument.symbol, self._provenance)
-        return msgspec.structs.replace(full, bids=full.bids[:depth], asks=full.asks[:depth])
+            raise errors.Refused(self.venue, "l2Book", f"the venue knows no market {instrument.venue_symbol!r}")
+        return wire.to_book(book, instrument.symbol, self._provenance).top(depth)
 
     async def fetch_trades(self, instrument: Instrument, limit: int = 100) -> Sequence[Trade]:
         newest_first = await self._info(common.RECENT_TRADES, coin=instrument.venue_symbol)
@@ -179,18 +124,16 @@ class HyperliquidClient(BaseExchangeClient):
 
     async def fetch_stats(self) -> Sequence[MarketStats]:
         meta, contexts = await self._info(common.META_AND_CONTEXTS)
-        now_ms = self._wiring.clock.now_ms()
-        pairs = zip(meta.universe, contexts, strict=True)
+        now_ms, pairs = self._clock.now_ms(), zip(meta.universe, contexts, strict=True)
         return [wire.to_stats(m, c, now_ms, self._provenance) for m, c in pairs if not m.is_delisted]
 
     async def place_order(self, request: OrderRequest) -> Order:
         if request.price is None:
-            raise Misconfigured(self.venue, "place_order", "this venue has no market orders; send an IOC with a price bound")
+            raise errors.Misconfigured(self.venue, "place_order", "this venue has no market orders; send an IOC with a bound")
         action = {"type": "order", "orders": [_order_wire(request)], "grouping": "na"}
-        status, now_ms = await self._act(common.ORDER, action), self._wiring.clock.now_ms()
+        status, now_ms, none = await self._act(common.ORDER, action), self._clock.now_ms(), Decimal(0)
         if status.error is not None:
             if NO_MATCH in status.error:
-                none = Decimal(0)
                 return request.reported(OrderStatus.CANCELLED, now_ms, venue_order_id="", filled=none, reason=status.error)
             raise stated("place_order", status.error)
         if status.filled is not None:
@@ -200,38 +143,27 @@ class HyperliquidClient(BaseExchangeClient):
         oid = str(status.resting.oid)
         if request.time_in_force is TimeInForce.GTC:  # it may have filled in part before it came to rest; only a read tells
             return await self.fetch_order(request.instrument, venue_order_id=oid)
-        return request.reported(OrderStatus.OPEN, now_ms, venue_order_id=oid, filled=Decimal(0))
+        return request.reported(OrderStatus.OPEN, now_ms, venue_order_id=oid, filled=none)
 
     async def cancel_order(
         self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None
     ) -> None:
-        asset = int(instrument.venue_id)
-        if venue_order_id is not None:
-            action = {"type": "cancel", "cancels": [{"a": asset, "o": int(venue_order_id)}]}
-            status = await self._act(common.CANCEL, action)
-        else:
-            cloid = wire.to_cloid(client_order_id or "")
-            status = await self._act(
-                common.CANCEL_BY_CLOID, {"type": "cancelByCloid", "cancels": [{"asset": asset, "cloid": cloid}]}
-            )
+        endpoint, asset = common.CANCEL if venue_order_id is not None else common.CANCEL_BY_CLOID, int(instrument.venue_id)
+        which: dict[str, Any] = {"a": asset, "o": int(venue_order_id or 0)}
+        if venue_order_id is None:
+            which = {"asset": asset, "cloid": wire.to_cloid(client_order_id or "")}
+        status = await self._act(endpoint, {"type": endpoint.operation, "cancels": [which]})
         if status.error is not None:
             raise stated("cancel_order", status.error)
 
     async def amend_order(self, order: Order, instrument: Instrument, *, price: Decimal, size: Decimal) -> Order:
-        request = OrderRequest(
-            client_order_id=order.client_order_id or "",
-            instrument=instrument,
-            side=order.side,
-            size=size,
-            price=price,
-            reduce_only=order.reduce_only,
-        )
-        modify = {"oid": int(order.venue_order_id), "order": _order_wire(request)}
+        name, only = order.client_order_id or "", order.reduce_only
+        changed = _order_wire(OrderRequest(name, instrument, order.side, size, price, reduce_only=only))
+        modify = {"oid": int(order.venue_order_id), "order": changed}
         status = await self._act(common.BATCH_MODIFY, {"type": "batchModify", "modifies": [modify]})
         if status.error is not None:
             raise stated("amend_order", status.error)
-        oid = status.resting.oid if status.resting is not None else status.filled.oid
-        return await self.fetch_order(instrument, venue_order_id=str(oid))
+        return await self.fetch_order(instrument, venue_order_id=str((status.resting or status.filled).oid))
 
     async def set_leverage(self, instrument: Instrument, leverage: int) -> None:
         action = {"type": "updateLeverage", "asset": int(instrument.venue_id), "isCross": True, "leverage": leverage}
@@ -243,21 +175,19 @@ class HyperliquidClient(BaseExchangeClient):
         oid: int | str = int(venue_order_id) if venue_order_id is not None else wire.to_cloid(client_order_id or "")
         reply = await self._info(common.ORDER_STATUS, user=self._account(), oid=oid)
         if reply.order is None:
-            raise OrderNotFound(self.venue, "fetch_order", f"the venue knows no order {oid} now", reply.status)
+            raise errors.OrderNotFound(self.venue, "fetch_order", f"the venue knows no order {oid} now", reply.status)
         try:
             return wire.to_order(reply.order.order, reply.order.status, reply.order.status_timestamp)
         except KeyError as error:
-            raise ProtocolViolation(self.venue, "fetch_order", f"unknown order status {error}") from error
+            raise errors.ProtocolViolation(self.venue, "fetch_order", f"unknown order status {error}") from error
 
     async def fetch_open_orders(self, instrument: Instrument | None = None) -> Sequence[Order]:
         rows = await self._info(common.OPEN_ORDERS, user=self._account())
-        wanted = None if instrument is None else instrument.venue_symbol
-        return [wire.to_order(row) for row in rows if wire.is_perp(row.coin) and wanted in (None, row.coin)]
+        return [wire.to_order(row) for row in _of(instrument, rows)]
 
     async def fetch_fills(self, instrument: Instrument | None = None, since_ms: int = 0) -> Sequence[Fill]:
         rows = await self._since(common.USER_FILLS, since_ms, FILLS_PER_PAGE_MAX, lambda row: row.identity)
-        wanted = None if instrument is None else instrument.venue_symbol
-        return [wire.to_fill(row) for row in rows if wire.is_perp(row.coin) and wanted in (None, row.coin)]
+        return [wire.to_fill(row) for row in _of(instrument, rows)]
 
     async def fetch_positions(self) -> Sequence[Position]:
         return wire.to_positions(await self._info(common.CLEARINGHOUSE, user=self._account()))
@@ -266,8 +196,8 @@ class HyperliquidClient(BaseExchangeClient):
         state = await self._info(common.CLEARINGHOUSE, user=self._account())
         if state.margin_summary.account_value == 0 and not state.asset_positions:
             spot = await self._info(common.SPOT_STATE, user=self._account())  # unified accounts keep their USDC there
-            usdc = sum((row.total for row in spot.balances if row.coin == "USDC"), Decimal(0))
-            return Balance(self.venue, "USDC", usdc, usdc, usdc, self._wiring.clock.now_ms())
+            usdc = sum((row.total for row in spot.balances if row.coin == wire.QUOTE), Decimal(0))
+            return Balance(self.venue, wire.QUOTE, usdc, usdc, usdc, self._clock.now_ms())
         return wire.to_balance(state)
 
     async def fetch_funding_payments(self, instrument: Instrument, since_ms: int = 0) -> Sequence[FundingPayment]:
@@ -286,35 +216,33 @@ class HyperliquidClient(BaseExchangeClient):
                 raise Gap("the book crosses")
             return (BookEvent(book),)
 
-        subscription = {"type": "l2Book", "coin": instrument.venue_symbol}
-        return self._stream.subscribe(_topic(common.BOOK_CHANNEL, f"book {symbol}", subscription, on_frame))
+        which = {"coin": instrument.venue_symbol}
+        return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, f"book {symbol}", which, on_frame))
 
     def stream_orders(self) -> AsyncIterator[OrderEvent | Connectivity]:
         def on_frame(frame: wire.OrderUpdatesFrame) -> list[OrderEvent]:
             return [OrderEvent(wire.to_order(row.order, row.status, row.status_timestamp)) for row in frame.data]
 
-        return self._stream.subscribe(self._user_topic(common.ORDERS_CHANNEL, "orders", on_frame))
+        return self._of_user(common.ORDERS_CHANNEL, "orders", on_frame)
 
     def stream_fills(self) -> AsyncIterator[FillEvent | Connectivity]:
         def on_frame(frame: wire.UserFillsFrame) -> list[FillEvent]:
             return [FillEvent(wire.to_fill(row)) for row in frame.data.fills if wire.is_perp(row.coin)]
 
-        return self._stream.subscribe(self._user_topic(common.FILLS_CHANNEL, "fills", on_frame))
+        return self._of_user(common.FILLS_CHANNEL, "fills", on_frame)
 
     def stream_account(self) -> AsyncIterator[AccountEvent | Connectivity]:
         def on_frame(frame: wire.WebData2Frame) -> tuple[AccountEvent]:
             state = frame.data.clearinghouse_state
             return (AccountEvent(self.venue, wire.to_positions(state), wire.to_balance(state)),)
 
-        return self._stream.subscribe(self._user_topic(common.ACCOUNT_CHANNEL, "account", on_frame))
+        return self._of_user(common.ACCOUNT_CHANNEL, "account", on_frame)
 
-    def _user_topic(self, channel: Channel, name: str, handler: Callable[[Any], Iterable[Any]]) -> Topic:
-        return _topic(channel, name, {"type": channel.name, "user": self._account()}, handler)
+    def _of_user(self, channel: Channel, name: str, handler: Callable[[Any], Iterable[Any]]) -> AsyncIterator[Any]:
+        return self._stream.subscribe(self._streams.topic(channel, name, {"user": self._account()}, handler))
 
     def _account(self) -> str:
-        if not self._address:
-            raise Misconfigured(self.venue, "credentials", "reading an account needs the credential account_address")
-        return self._address
+        return self._credential("account_address").lower()
 
     async def _info(self, endpoint: Endpoint, **fields: Any) -> Any:
         return await self._session.call(endpoint, payload={"type": endpoint.operation, **fields})
@@ -328,12 +256,16 @@ class HyperliquidClient(BaseExchangeClient):
 
     async def _act(self, endpoint: Endpoint, action: dict[str, Any]) -> Any:
         """Send an action on one order and return its status entry."""
-        reply = await self._session.call(endpoint, payload=action)
-        statuses = reply.response.data.statuses if reply.response.data is not None else []
-        if not statuses:
-            raise OutcomeUnknown(self.venue, endpoint.name, "the reply names no outcome; it may have happened")
-        entry = statuses[0]
-        return wire.ActionStatus() if isinstance(entry, str) else entry
+        data = (await self._session.call(endpoint, payload=action)).response.data
+        if data is None or not data.statuses:
+            raise errors.OutcomeUnknown(self.venue, endpoint.name, "the reply names no outcome; it may have happened")
+        return wire.ActionStatus() if isinstance(data.statuses[0], str) else data.statuses[0]
+
+
+def _of(instrument: Instrument | None, rows: Iterable[Any]) -> list[Any]:
+    """Rows of perpetuals: of one, or of all."""
+    wanted = None if instrument is None else instrument.venue_symbol
+    return [row for row in rows if wire.is_perp(row.coin) and wanted in (None, row.coin)]
 
 
 def _order_wire(request: OrderRequest) -> dict[str, Any]:
@@ -344,7 +276,7 @@ def _order_wire(request: OrderRequest) -> dict[str, Any]:
         "p": wire_text(request.price or Decimal(0)),
         "s": wire_text(request.size),
         "r": request.reduce_only,
-        "t": {"limit": {"tif": TIF[request.time_in_force]}},
+        "t": {"limit": {"tif": wire.TIF[request.time_in_force]}},
     }
     if request.client_order_id:
         order["c"] = wire.to_cloid(request.client_order_id)

@@ -1,11 +1,12 @@
-"""Hyperliquid as data: addresses, fees, budgets, calls and channels. Source: venue sheet sections 1, 4, 7, 9 and 10."""
+"""Hyperliquid as data: addresses, fees, budgets, calls, channels and refusals. Source: venue sheet sections 1, 4, 7, 9 and 10."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
 
-from exchange_clients.base import Capability
+from exchange_clients import errors
+from exchange_clients.base import ALL_STREAMS, LIMIT_ORDERS, Capability
 from exchange_clients.domain.account import FeeRates
 from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.endpoint import Channel, Endpoint, Meter, Retry, SequenceRule
@@ -26,21 +27,9 @@ SPEC = VenueSpec(
     funding_interval_hours=Decimal(1),
     symbol_format="{base}",
     rate_limit_per_minute=1200,
-    capabilities=frozenset(
-        {
-            Capability.AMEND,
-            Capability.POST_ONLY,
-            Capability.IOC,
-            Capability.REDUCE_ONLY,
-            Capability.FETCH_BY_CLIENT_ID,
-            Capability.STREAM_BOOK,
-            Capability.STREAM_ACCOUNT,
-            Capability.STREAM_ORDERS,
-            Capability.STREAM_FILLS,
-            Capability.SET_LEVERAGE,
-            Capability.FUNDING_HISTORY,
-        }
-    ),
+    capabilities=LIMIT_ORDERS
+    | ALL_STREAMS
+    | {Capability.AMEND, Capability.FETCH_BY_CLIENT_ID, Capability.SET_LEVERAGE, Capability.FUNDING_HISTORY},
     client="exchange_clients.hyperliquid.client:HyperliquidClient",
     adapter="exchange_clients.hyperliquid.funding_adapter:HyperliquidFundingAdapter",
     sandbox="exchange_clients.hyperliquid.sandbox:HyperliquidSandbox",
@@ -55,9 +44,8 @@ def _info(operation: str, reply: Any, weight: float = 20) -> Endpoint:
 
 
 def _exchange(operation: str) -> Endpoint:
-    return Endpoint(
-        operation, "POST", "/exchange", wire.ExchangeReply, PER_ADDRESS, 1, Retry.ACT, private=True, operation=operation
-    )
+    terms = (wire.ExchangeReply, PER_ADDRESS, 1, Retry.ACT)
+    return Endpoint(operation, "POST", "/exchange", *terms, private=True, operation=operation)
 
 
 META = _info("meta", wire.Meta)
@@ -82,3 +70,16 @@ BOOK_CHANNEL = Channel("l2Book", wire.L2BookFrame, SequenceRule.SNAPSHOT, confla
 ORDERS_CHANNEL = Channel("orderUpdates", wire.OrderUpdatesFrame, SequenceRule.NONE, private=True)
 FILLS_CHANNEL = Channel("userFills", wire.UserFillsFrame, SequenceRule.NONE, private=True)
 ACCOUNT_CHANNEL = Channel("webData2", wire.WebData2Frame, SequenceRule.SNAPSHOT, private=True, conflate=True)
+
+# The venue states refusals in words only; these are the parts that stay the same (venue sheet section 7).
+REFUSALS: dict[str, type[errors.Refused]] = {
+    "Post only order would have immediately matched": errors.WouldCross,
+    "Insufficient margin": errors.InsufficientMargin,
+    "minimum value": errors.BelowMinimum,
+    "Order has zero size": errors.BelowMinimum,
+    "Reduce only order would increase": errors.ReduceOnlyViolated,
+    "away from the reference price": errors.PriceOutOfBand,
+    "never placed, already canceled, or filled": errors.OrderNotFound,
+    "does not exist": errors.AuthenticationFailed,
+    "nonce": errors.AuthenticationFailed,
+}

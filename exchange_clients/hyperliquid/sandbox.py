@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from hashlib import sha256
 from typing import Any, ClassVar
 
 import msgspec
 
-from exchange_clients.domain.assets import identify
-from exchange_clients.domain.instruments import Instrument, PriceRule, wire_text
-from exchange_clients.domain.orders import Liquidity, OrderStatus, TimeInForce
+from exchange_clients.domain.instruments import wire_text
+from exchange_clients.domain.orders import Liquidity, OrderStatus
 from exchange_clients.domain.side import Side
+from exchange_clients.engine.endpoint import Endpoint
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.hyperliquid import common, wire
 from exchange_clients.hyperliquid.signing import Signer, action_hash, agent_digest, keccak, recover_address
 from exchange_clients.sandbox import exchange as world
-from exchange_clients.sandbox.facade import Facade, FacadeSocket, Peer
+from exchange_clients.sandbox.facade import FacadeSocket, Peer, account_seed
 from exchange_clients.sandbox.meter import SpentMeter
 from exchange_clients.sandbox.rules import MS_PER_HOUR, DiscreteFunding, Listing, VenueRules
+from exchange_clients.sandbox.streams import StreamingFacade, TopicSocket
+from exchange_clients.sandbox.texts import exact, texts
 
 DAY_MS = 24 * MS_PER_HOUR
 NONCES_KEPT = 100
-WEIGHTS = {"l2Book": 2, "clearinghouseState": 2, "spotClearinghouseState": 2, "orderStatus": 2}
-TIF = {"Gtc": TimeInForce.GTC, "Ioc": TimeInForce.IOC, "Alo": TimeInForce.POST_ONLY}
-SIDE = {Side.BUY: "B", Side.SELL: "A"}
+LEVERAGE_MAX = 20
+WEIGHTS = {e.operation: e.weight for e in vars(common).values() if isinstance(e, Endpoint)}
+TIF = {word: tif for tif, word in wire.TIF.items()}
+SIDE = {side: word for word, side in wire.SIDES.items()}
+MARKET_CHANNELS, USER_CHANNELS = ("l2Book", "trades"), ("orderUpdates", "userFills", "webData2")
+NO_FIGURES = dict.fromkeys(("funding", "openInterest", "dayNtlVlm", "markPx", "oraclePx", "midPx", "premium"))
+PLAIN_LIMIT = {"orderType": "Limit", "isTrigger": False, "triggerPx": "0.0", "triggerCondition": "N/A", "isPositionTpsl": False}
 NOT_JSON = HttpResponse(422, b"Failed to deserialize the JSON body into the target type")
 Reason = world.RejectReason
 WORDS = {
-    Reason.WOULD_CROSS: "Post only order would have immediately matched, bbo was {detail}.",
+    Reason.WOULD_CROSS: "Post only order would have immediately matched, bbo was {bbo}.",
     Reason.INSUFFICIENT_MARGIN: "Insufficient margin to place order. asset={asset}",
     Reason.BELOW_MINIMUM_NOTIONAL: "Order must have minimum value of $10. asset={asset}",
     Reason.BAD_TICK: "Price must be divisible by tick size. asset={asset}",
@@ -42,6 +47,8 @@ WORDS = {
     Reason.LEVERAGE: "Invalid leverage value",
 }
 NOT_THERE = "Order was never placed, already canceled, or filled. asset={asset}"
+NOT_CHANGED = "Cannot modify canceled or filled order. asset={asset}"
+STATUS = {OrderStatus.FILLED: "filled", OrderStatus.REJECTED: "rejected", OrderStatus.CANCELLED: "canceled"}
 ENDED = {
     Reason.NO_LIQUIDITY: "iocCancelRejected",
     Reason.REDUCE_ONLY: "reduceOnlyCanceled",
@@ -59,11 +66,12 @@ class _Refused(Exception):
     """The whole request is refused; the text goes into `response`."""
 
 
-class HyperliquidSandbox(Facade):
+class HyperliquidSandbox(StreamingFacade):
     """One exchange, `POST /info`, `POST /exchange` and one WebSocket."""
 
     venue: ClassVar[str] = wire.VENUE
     book_marker: ClassVar[bytes] = b'"channel":"l2Book"'
+    book_channel: ClassVar[str] = "l2Book"
 
     @classmethod
     def rules(cls) -> VenueRules:
@@ -72,18 +80,15 @@ class HyperliquidSandbox(Facade):
 
     @classmethod
     def listing(cls, name: str, first_price: Decimal, index: int) -> Listing:
-        asset, decimals = identify(name), min(5, max(0, first_price.adjusted() + 1))
-        lot, rule = Decimal(1).scaleb(-decimals), PriceRule(Decimal(1).scaleb(decimals - 6), significant_figures=5)
-        identity = (cls.venue, asset.base, name, str(index), asset.multiplier, "USDC")
-        return Listing(name, Instrument(*identity, rule, lot, lot, Decimal(10), Decimal(20)), max_leverage=20)
+        decimals = min(5, max(0, first_price.adjusted() + 1))
+        return Listing(name, wire.to_instrument(wire.AssetMeta(name, decimals, LEVERAGE_MAX), index), LEVERAGE_MAX)
 
     def __init__(self, exchange: world.SandboxExchange) -> None:
-        self.exchange = exchange
+        super().__init__(exchange)
         self.coins = list(exchange.listings)
         self._meter = SpentMeter(common.PER_ADDRESS, exchange.clock)
         self._nonces: dict[str, list[int]] = {}
-        self.sockets: set[_Socket] = set()
-        exchange.subscribe(self._publish)
+        fees = {"userCrossRate": str(exchange.rules.fees.taker), "userAddRate": str(exchange.rules.fees.maker)}
         self._info: dict[str, Callable[[dict[str, Any]], Any]] = {
             "meta": lambda _: self._meta(),
             "metaAndAssetCtxs": lambda _: [self._meta(), [self._context(coin) for coin in self.coins]],
@@ -91,31 +96,25 @@ class HyperliquidSandbox(Facade):
             "l2Book": lambda q: self.l2_book(q["coin"]) if q["coin"] in exchange.listings else None,
             "recentTrades": lambda q: [_trade(t) for t in reversed(exchange.trades(q["coin"], 100))],
             "fundingHistory": self._funding_history,
-            "openOrders": lambda q: [self._order(o) for o in exchange.orders(q["user"].lower())],
-            "frontendOpenOrders": lambda q: [self._order(o) for o in exchange.orders(q["user"].lower())],
+            "openOrders": lambda q: [_order(o) for o in exchange.orders(q["user"])],
+            "frontendOpenOrders": lambda q: [_order(o) for o in exchange.orders(q["user"])],
             "orderStatus": self._order_status,
-            "userFillsByTime": lambda q: [self.fill(f) for f in exchange.fills(q["user"].lower(), q["startTime"])[:2000]],
-            "userFunding": self._user_funding,
-            "clearinghouseState": lambda q: self.state(q["user"].lower()),
+            "userFillsByTime": lambda q: [fill_row(f) for f in exchange.fills(q["user"], q["startTime"])[:2000]],
+            "userFunding": lambda q: [_payment(p) for p in exchange.funding_payments(q["user"], q["startTime"])[:500]],
+            "clearinghouseState": lambda q: self.state(q["user"]),
             "spotClearinghouseState": lambda _: {"balances": []},
-            "userFees": lambda _: {
-                "userCrossRate": str(exchange.rules.fees.taker),
-                "userAddRate": str(exchange.rules.fees.maker),
-            },
+            "userFees": lambda _: fees,
         }
-        self._actions: dict[str, Callable[[str, dict[str, Any]], Any]] = {
-            "order": lambda user, action: [self._place(user, order) for order in action["orders"]],
-            "cancel": lambda user, action: [self._cancel(user, c["a"], order_id=c["o"]) for c in action["cancels"]],
-            "cancelByCloid": lambda user, action: [
-                self._cancel(user, c["asset"], client_order_id=c["cloid"]) for c in action["cancels"]
-            ],
-            "batchModify": lambda user, action: [self._modify(user, m) for m in action["modifies"]],
-            "updateLeverage": self._leverage,
+        self._actions: dict[str, tuple[str, Callable[[str, dict[str, Any]], Any]]] = {  # the reply's word, and what to do
+            "order": ("order", lambda user, action: [self._place(user, order) for order in action["orders"]]),
+            "cancel": ("cancel", lambda user, action: [self._cancel(user, c["a"], order_id=c["o"]) for c in action["cancels"]]),
+            "cancelByCloid": ("cancel", lambda user, action: [self._cancel_by_cloid(user, c) for c in action["cancels"]]),
+            "batchModify": ("order", lambda user, action: [self._modify(user, m) for m in action["modifies"]]),
+            "updateLeverage": ("default", self._leverage),
         }
 
     def enrol(self, name: str, balance: str) -> dict[str, str]:
-        """A throw-away key made from `name`: worthless anywhere else."""
-        key = sha256(f"sandbox account {name}".encode()).hexdigest()
+        key = account_seed(name).hex()
         address = Signer(key).address
         self.exchange.open_account(address, Decimal(balance))
         return {"private_key": key, "account_address": address}
@@ -124,46 +123,43 @@ class HyperliquidSandbox(Facade):
         return request.url == "/exchange" and b'"type":"order"' in (request.body or b"")
 
     def connect(self, path: str, peer: Peer) -> FacadeSocket:
-        socket = _Socket(self, peer)
-        self.sockets.add(socket)
-        return socket
+        return _Socket(self, peer)
 
     def handle(self, request: HttpRequest, address: str) -> HttpResponse:
         if request.method != "POST" or request.url not in ("/info", "/exchange"):
             return HttpResponse(404, b"404 Not Found")
+        is_read = request.url == "/info"
         try:
             body = msgspec.json.decode(request.body or b"")
-            kind = body["type"] if request.url == "/info" else body["action"]["type"]
-            weight = WEIGHTS.get(kind, 20) if request.url == "/info" else 1
-            if not self._meter.spend(address, weight):
+            kind = body["type"] if is_read else body["action"]["type"]
+            if not self._meter.spend(address, WEIGHTS.get(kind, 20) if is_read else 1):
                 return HttpResponse(429, b"Too Many Requests")
-            reply = self.info(body) if request.url == "/info" else self.act(body)
+            reply = self.info(body) if is_read else self.act(body)
         except (msgspec.DecodeError, KeyError, TypeError, ValueError):
             return NOT_JSON
         return HttpResponse(200, msgspec.json.encode(reply), {"content-type": "application/json"})
 
     def info(self, query: dict[str, Any]) -> Any:
         """A read. Raises KeyError for what the venue could not deserialise."""
-        user = query.get("user")
-        if user is not None and not self.exchange.has_account(user.lower()):
-            self.exchange.open_account(user.lower(), Decimal(0))  # anyone may ask about any address
+        if "user" in query:
+            query["user"] = query["user"].lower()
+            if not self.exchange.has_account(query["user"]):
+                self.exchange.open_account(query["user"], Decimal(0))  # anyone may ask about any address
         return self._info[query["type"]](query)
 
     def act(self, body: dict[str, Any]) -> dict[str, Any]:
         """An acting call; refusals of the whole come as `status: err`, those of one order as its status."""
-        action = body["action"]
         try:
             user = self._authenticate(body)
-            statuses = self._actions[action["type"]](user, action)
+            word, act = self._actions[body["action"]["type"]]
+            statuses = act(user, body["action"])
         except _Refused as refusal:
             return {"status": "err", "response": str(refusal)}
-        kind = {"cancelByCloid": "cancel", "batchModify": "order"}.get(action["type"], action["type"])
-        response = {"type": "default"} if statuses is None else {"type": kind, "data": {"statuses": statuses}}
-        return {"status": "ok", "response": response}
+        return {"status": "ok", "response": {"type": word, **({} if statuses is None else {"data": {"statuses": statuses}})}}
 
     def _authenticate(self, body: dict[str, Any]) -> str:
         """Who signed. A wrong byte anywhere recovers a stranger, exactly as at the venue."""
-        nonce, now_ms = body["nonce"], self.exchange.clock.now_ms()
+        nonce, now_ms = body["nonce"], self.clock.now_ms()
         connection_id = action_hash(body["action"], nonce, body.get("vaultAddress"), body.get("expiresAfter"))
         user = recover_address(agent_digest(connection_id, mainnet=False), **body["signature"])
         if not self.exchange.has_account(user):
@@ -171,21 +167,18 @@ class HyperliquidSandbox(Facade):
         kept = self._nonces.setdefault(user, [])
         if not now_ms - 2 * DAY_MS < nonce < now_ms + DAY_MS or nonce in kept or (len(kept) == NONCES_KEPT and nonce < kept[0]):
             raise _Refused(f"Invalid nonce: {nonce} (now {now_ms})")
-        kept.append(nonce)
-        kept.sort()
-        del kept[:-NONCES_KEPT]
+        self._nonces[user] = sorted([*kept, nonce])[-NONCES_KEPT:]
         if body.get("expiresAfter") is not None and now_ms > body["expiresAfter"]:
             raise _Refused("Action expired")
         return user
 
     def _place(self, user: str, order: dict[str, Any]) -> dict[str, Any]:
-        asset = order["a"]
+        asset, side = order["a"], Side.BUY if order["b"] else Side.SELL
         if not 0 <= asset < len(self.coins):
             raise _Refused(f"Invalid asset {asset}")
-        coin, side = self.coins[asset], Side.BUY if order["b"] else Side.SELL
-        size, price, tif = Decimal(order["s"]), Decimal(order["p"]), TIF[order["t"]["limit"]["tif"]]
+        terms = (side, Decimal(order["s"]), Decimal(order["p"]), TIF[order["t"]["limit"]["tif"]], order["r"], order.get("c"))
         try:
-            placed = self.exchange.place(user, coin, side, size, price, tif, order["r"], order.get("c"))
+            placed = self.exchange.place(user, self.coins[asset], *terms)
         except world.Rejected as refusal:
             return {"error": self._words(refusal.reason, asset)}
         if placed.status is OrderStatus.OPEN:
@@ -193,16 +186,15 @@ class HyperliquidSandbox(Facade):
         if not placed.filled or placed.average_price is None:
             return {"error": self._words(Reason(placed.reason or Reason.NO_LIQUIDITY), asset)}
         average = placed.average_price.quantize(Decimal("1e-8"))
-        return {"filled": {"totalSz": wire_text(placed.filled), "avgPx": wire_text(average), "oid": placed.order_id}}
+        return {"filled": {**texts(wire_text, totalSz=placed.filled, avgPx=average), "oid": placed.order_id}}
 
     def _modify(self, user: str, modify: dict[str, Any]) -> dict[str, Any]:
         order = modify["order"]
         try:
             changed = self.exchange.amend(user, modify["oid"], Decimal(order["p"]), Decimal(order["s"]))
         except world.Rejected as refusal:
-            if refusal.reason is Reason.UNKNOWN_ORDER:
-                return {"error": f"Cannot modify canceled or filled order. asset={order['a']}"}
-            return {"error": self._words(refusal.reason, order["a"])}
+            is_gone = refusal.reason is Reason.UNKNOWN_ORDER
+            return {"error": NOT_CHANGED.format(asset=order["a"]) if is_gone else self._words(refusal.reason, order["a"])}
         return {"resting": {"oid": changed.order_id}}
 
     def _cancel(self, user: str, asset: int, **which: Any) -> Any:
@@ -212,6 +204,9 @@ class HyperliquidSandbox(Facade):
             return {"error": NOT_THERE.format(asset=asset)}
         return "success"
 
+    def _cancel_by_cloid(self, user: str, cancel: dict[str, Any]) -> Any:
+        return self._cancel(user, cancel["asset"], client_order_id=cancel["cloid"])
+
     def _leverage(self, user: str, action: dict[str, Any]) -> None:
         try:
             self.exchange.set_leverage(user, self.coins[action["asset"]], action["leverage"])
@@ -220,261 +215,181 @@ class HyperliquidSandbox(Facade):
 
     def _words(self, reason: world.RejectReason, asset: int) -> str:
         bids, asks, _ = self.exchange.book(self.coins[asset], 1)
-        bbo = f"{bids[0][0] if bids else '-'}@{asks[0][0] if asks else '-'}"
-        return WORDS[reason].format(asset=asset, detail=bbo)
+        return WORDS[reason].format(asset=asset, bbo="@".join(str(side[0][0]) if side else "-" for side in (bids, asks)))
 
     def _meta(self) -> dict[str, Any]:
-        def row(listing: Listing) -> dict[str, Any]:
-            decimals = -int(listing.instrument.lot_size.adjusted())
-            return {"name": listing.venue_symbol, "szDecimals": decimals, "maxLeverage": listing.max_leverage}
-
-        return {"universe": [row(listing) for listing in self.exchange.listings.values()]}
+        listed = [(listing, listing.instrument.lot_size) for listing in self.exchange.listings.values()]
+        rows = [{"name": i.venue_symbol, "szDecimals": -lot.adjusted(), "maxLeverage": i.max_leverage} for i, lot in listed]
+        return {"universe": rows}
 
     def _context(self, coin: str) -> dict[str, Any]:
         """A market without prices (yet) is one with an empty book: its figures are null."""
-        try:
-            state = self.exchange.state(coin)
-        except world.Rejected:
-            return dict.fromkeys(("funding", "openInterest", "dayNtlVlm", "markPx", "oraclePx", "midPx", "premium"))
-        rate, interest = self.exchange.funding_rate(coin), state.open_interest_usd
+        state = self.exchange.find_state(coin)
+        if state is None:
+            return NO_FIGURES
+        interest, volume = (state.open_interest_usd or 0.0) / float(state.mark), state.volume_24h_usd or 0.0
         return {
-            "funding": None if rate is None else wire_text_exact(rate),
-            "openInterest": "0.0" if interest is None else repr(interest / float(state.mark)),
-            "dayNtlVlm": "0.0" if state.volume_24h_usd is None else repr(state.volume_24h_usd),
-            "markPx": text(state.mark),
-            "oraclePx": text(state.index),
-            "midPx": text(state.mark),
-            "premium": text(state.premium),
+            "funding": exact(self.exchange.funding_rate(coin)),
+            "openInterest": repr(interest),
+            "dayNtlVlm": repr(volume),
+            **texts(text, markPx=state.mark, oraclePx=state.index, midPx=state.mark, premium=state.premium),
         }
 
     def l2_book(self, coin: str) -> dict[str, Any]:
         bids, asks, _ = self.exchange.book(coin, 20)
         levels = [[{"px": text(px), "sz": wire_text(sz), "n": 1} for px, sz in side] for side in (bids, asks)]
-        return {"coin": coin, "time": self.exchange.clock.now_ms(), "levels": levels}
+        return {"coin": coin, "time": self.clock.now_ms(), "levels": levels}
 
     def _funding_history(self, query: dict[str, Any]) -> list[dict[str, Any]]:
-        start_ms = max(query["startTime"], self.exchange.prices.start_ms)
-        first = -(-start_ms // MS_PER_HOUR) * MS_PER_HOUR
-        last = min(query.get("endTime") or self.exchange.clock.now_ms(), self.exchange.clock.now_ms())
-        rows: list[dict[str, Any]] = []
-        for hour in range(first, last + 1, MS_PER_HOUR):
-            try:
-                rate = self.exchange.markets.funding_rate(query["coin"], hour - 1)
-            except world.Rejected:
-                continue
-            if rate is not None:
-                rows.append({"coin": query["coin"], "fundingRate": wire_text_exact(rate), "premium": "0.0", "time": hour})
+        coin, start_ms = query["coin"], max(query["startTime"], self.exchange.prices.start_ms)
+        last = min(query.get("endTime") or self.clock.now_ms(), self.clock.now_ms())
+        hours = range(-(-start_ms // MS_PER_HOUR) * MS_PER_HOUR, last + 1, MS_PER_HOUR)
+        paid = ((hour, exact(self.exchange.rate_at(coin, hour - 1))) for hour in hours)
+        rows = [{"coin": coin, "fundingRate": rate, "premium": "0.0", "time": hour} for hour, rate in paid if rate is not None]
         return rows[:500]
-
-    def _user_funding(self, query: dict[str, Any]) -> list[dict[str, Any]]:
-        return [
-            {
-                "time": paid.time_ms,
-                "hash": "0x" + "0" * 64,
-                "delta": {
-                    "type": "funding",
-                    "coin": paid.venue_symbol,
-                    "usdc": text(paid.amount),
-                    "szi": text(paid.position_size),
-                    "fundingRate": text(paid.rate or Decimal(0)),
-                    "nSamples": None,
-                },
-            }
-            for paid in self.exchange.funding_payments(query["user"].lower(), query["startTime"])[:500]
-        ]
 
     def _order_status(self, query: dict[str, Any]) -> dict[str, Any]:
         key = "order_id" if isinstance(query["oid"], int) else "client_order_id"
-        found = self.exchange.order(query["user"].lower(), **{key: query["oid"]})
-        return {"status": "unknownOid"} if found is None else {"status": "order", "order": self.status_of(found)}
-
-    def status_of(self, order: world.SandboxOrder) -> dict[str, Any]:
-        word = {OrderStatus.FILLED: "filled", OrderStatus.REJECTED: "rejected", OrderStatus.CANCELLED: "canceled"}.get(
-            order.status, "open"
-        )
-        if order.status is OrderStatus.CANCELLED and order.reason:
-            word = "canceled" if order.filled else ENDED.get(order.reason, "canceled")
-        return {"order": self._order(order), "status": word, "statusTimestamp": order.updated_ms}
-
-    def _order(self, order: world.SandboxOrder) -> dict[str, Any]:
-        tif = {TimeInForce.GTC: "Gtc", TimeInForce.IOC: "Ioc", TimeInForce.POST_ONLY: "Alo"}[order.time_in_force]
-        return {
-            "coin": order.venue_symbol,
-            "side": SIDE[order.side],
-            "limitPx": text(order.price or Decimal(0)),
-            "sz": text(order.remaining),
-            "oid": order.order_id,
-            "timestamp": order.created_ms,
-            "origSz": text(order.size),
-            "cloid": order.client_order_id,
-            "reduceOnly": order.reduce_only,
-            "orderType": "Limit",
-            "tif": tif,
-            "isTrigger": False,
-            "triggerPx": "0.0",
-            "triggerCondition": "N/A",
-            "isPositionTpsl": False,
-            "children": [],
-        }
-
-    def fill(self, fill: world.SandboxFill) -> dict[str, Any]:
-        closing = fill.position_before * fill.side.sign < 0
-        held = fill.position_before if closing else Decimal(fill.side.sign)
-        return {
-            "coin": fill.venue_symbol,
-            "px": text(fill.price),
-            "sz": wire_text(fill.size),
-            "side": SIDE[fill.side],
-            "time": fill.time_ms,
-            "startPosition": text(fill.position_before),
-            "dir": f"{'Close' if closing else 'Open'} {'Long' if held > 0 else 'Short'}",
-            "closedPnl": text(fill.realised_pnl),
-            "hash": "0x" + keccak(str(fill.fill_id).encode()).hex(),
-            "oid": fill.order_id,
-            "crossed": fill.liquidity is Liquidity.TAKER,
-            "fee": text(fill.fee),
-            "tid": fill.fill_id,
-            "feeToken": "USDC",
-            "cloid": fill.client_order_id,
-        }
+        found = self.exchange.order(query["user"], **{key: query["oid"]})
+        return {"status": "unknownOid"} if found is None else {"status": "order", "order": _status(found)}
 
     def state(self, user: str) -> dict[str, Any]:
-        exchange = self.exchange
-        equity, notional = exchange.equity(user), Decimal(0)
-        rows = []
+        """The account as `clearinghouseState` tells it."""
+        exchange, equity, notional, rows = self.exchange, self.exchange.equity(user), Decimal(0), []
         for coin, held in exchange.positions(user).items():
             mark, limit = exchange.state(coin).mark, exchange.liquidation_price(user, coin)
             value = abs(held.size) * mark
             notional += value
+            entry, used = held.entry_price.quantize(Decimal("1e-8")), (value / held.leverage).quantize(Decimal("1e-6"))
+            pnl = (held.size * mark - held.cost).quantize(exchange.rules.money_quantum)
             position = {
                 "coin": coin,
-                "szi": text(held.size),
-                "entryPx": text(held.entry_price.quantize(Decimal("1e-8"))),
+                **texts(text, szi=held.size, entryPx=entry, marginUsed=used, positionValue=value, unrealizedPnl=pnl),
                 "leverage": {"type": "cross", "value": held.leverage},
                 "liquidationPx": None if limit is None else text(limit.quantize(Decimal("1e-8"))),
-                "marginUsed": text((value / held.leverage).quantize(Decimal("1e-6"))),
-                "positionValue": text(value),
-                "unrealizedPnl": text((held.size * mark - held.cost).quantize(exchange.rules.money_quantum)),
                 "maxLeverage": exchange.listings[coin].max_leverage,
                 "cumFunding": dict.fromkeys(("allTime", "sinceOpen", "sinceChange"), text(-held.funding_since_open)),
             }
             rows.append({"type": "oneWay", "position": position})
-        summary = {
-            "accountValue": text(equity),
-            "totalNtlPos": text(notional),
-            "totalRawUsd": text(equity - notional),
-            "totalMarginUsed": text(exchange.initial_margin(user)),
-        }
+        bound, free = exchange.initial_margin(user), max(Decimal(0), exchange.available(user))
+        summary = texts(text, accountValue=equity, totalNtlPos=notional, totalRawUsd=equity - notional, totalMarginUsed=bound)
         return {
             "assetPositions": rows,
-            "marginSummary": summary,
-            "crossMarginSummary": summary,
-            "crossMaintenanceMarginUsed": text(exchange.maintenance_margin(user)),
-            "withdrawable": text(max(Decimal(0), exchange.available(user))),
-            "time": exchange.clock.now_ms(),
+            **dict.fromkeys(("marginSummary", "crossMarginSummary"), summary),
+            **texts(text, crossMaintenanceMarginUsed=exchange.maintenance_margin(user), withdrawable=free),
+            "time": self.clock.now_ms(),
         }
 
-    def _publish(self, event: world.SandboxEvent) -> None:
-        for socket in tuple(self.sockets):
-            socket.publish(event)
+    def on_event(self, event: world.SandboxEvent) -> None:
+        match event:
+            case world.BookChanged(coin):
+                self._tell("l2Book", coin, lambda: self.l2_book(coin))
+            case world.TradePrinted(trade):
+                self._tell("trades", trade.venue_symbol, lambda: [_trade(trade)])
+            case world.OrderChanged(order):
+                self._tell("orderUpdates", order.account, lambda: [_status(order)])
+            case world.Filled(fill):
+                self._tell("userFills", fill.account, lambda: {"user": fill.account, "fills": [fill_row(fill)]})
+            case world.AccountChanged(user):
+                self._tell("webData2", user, lambda: {"clearinghouseState": self.state(user), "user": user})
+            case _:
+                return
+
+    def _tell(self, channel: str, which: str, data: Callable[[], Any]) -> None:
+        self.publish((channel, which), lambda: {"channel": channel, "data": data()})
+
+    def snapshot(self, channel: str, which: str) -> Any:
+        """What a channel tells first; None where it waits for events."""
+        if channel == "l2Book":
+            return self.l2_book(which)
+        if channel == "userFills" and self.exchange.has_account(which):
+            return {"user": which, "isSnapshot": True, "fills": [fill_row(fill) for fill in self.exchange.fills(which)]}
+        if channel == "webData2" and self.exchange.has_account(which):
+            return {"clearinghouseState": self.state(which), "user": which}
+        return None
 
 
-def wire_text_exact(rate: Decimal) -> str:
-    """A funding rate with every digit it came with."""
-    return format(rate, "f")
+def _status(order: world.SandboxOrder) -> dict[str, Any]:
+    word = STATUS.get(order.status, "open")
+    if order.status is OrderStatus.CANCELLED and order.reason and not order.filled:
+        word = ENDED.get(order.reason, word)
+    return {"order": _order(order), "status": word, "statusTimestamp": order.updated_ms}
 
 
-def _trade(trade: world.SandboxTrade) -> dict[str, Any]:
+def _order(order: world.SandboxOrder) -> dict[str, Any]:
     return {
-        "coin": trade.venue_symbol,
-        "side": SIDE[trade.side],
-        "px": text(trade.price),
-        "sz": wire_text(trade.size),
-        "hash": "0x" + keccak(str(trade.trade_id).encode()).hex(),
-        "time": trade.time_ms,
-        "tid": trade.trade_id,
+        **PLAIN_LIMIT,
+        "coin": order.venue_symbol,
+        "side": SIDE[order.side],
+        **texts(text, limitPx=order.price or Decimal(0), sz=order.remaining, origSz=order.size),
+        "oid": order.order_id,
+        "timestamp": order.created_ms,
+        "cloid": order.client_order_id,
+        "reduceOnly": order.reduce_only,
+        "tif": wire.TIF[order.time_in_force],
+        "children": [],
     }
 
 
-class _Socket(FacadeSocket):
-    """One client's subscriptions, by (type, coin or user)."""
+def _print(done: world.SandboxTrade | world.SandboxFill, number: int) -> dict[str, Any]:
+    """What a public trade and an own fill have in common."""
+    about = {"coin": done.venue_symbol, "side": SIDE[done.side], "px": text(done.price), "sz": wire_text(done.size)}
+    return {**about, "time": done.time_ms, "hash": "0x" + keccak(str(number).encode()).hex(), "tid": number}
+
+
+def _trade(trade: world.SandboxTrade) -> dict[str, Any]:
+    return _print(trade, trade.trade_id)
+
+
+def fill_row(fill: world.SandboxFill) -> dict[str, Any]:
+    """An own fill."""
+    return {
+        **_print(fill, fill.fill_id),
+        **texts(text, startPosition=fill.position_before, closedPnl=fill.realised_pnl, fee=fill.fee),
+        "dir": f"{'Close' if fill.is_closing else 'Open'} {'Long' if fill.is_of_long else 'Short'}",
+        "oid": fill.order_id,
+        "crossed": fill.liquidity is Liquidity.TAKER,
+        "feeToken": wire.QUOTE,
+        "cloid": fill.client_order_id,
+    }
+
+
+def _payment(paid: world.SandboxFunding) -> dict[str, Any]:
+    numbers = texts(text, usdc=paid.amount, szi=paid.position_size, fundingRate=paid.rate or Decimal(0))
+    delta = {"type": "funding", "coin": paid.venue_symbol, **numbers, "nSamples": None}
+    return {"time": paid.time_ms, "hash": "0x" + "0" * 64, "delta": delta}
+
+
+class _Socket(TopicSocket):
+    """Topics are (type, coin or user)."""
 
     def __init__(self, facade: HyperliquidSandbox, peer: Peer) -> None:
-        self._facade = facade
-        self._peer = peer
-        self._topics: set[tuple[str, str]] = set()
+        super().__init__(facade, peer)
+        self._venue = facade
 
     def on_frame(self, frame: bytes) -> None:
         try:
             message = msgspec.json.decode(frame)
-            method = message["method"]
-            if method == "ping":
-                self._send("pong")
-            elif method == "post":
-                self._post(message)
+            if message["method"] == "ping":
+                self.send({"channel": "pong"})
             else:
-                self._subscription(method, message["subscription"])
+                self._subscription(message["method"], message["subscription"])
         except (msgspec.DecodeError, KeyError, TypeError, ValueError):
-            self._send("error", f"Error parsing JSON into valid websocket request: {frame[:200].decode('utf-8', 'replace')}")
-
-    def on_close(self) -> None:
-        for kind, which in self._topics:
-            if kind == "l2Book":
-                self._facade.exchange.unwatch(which)
-        self._facade.sockets.discard(self)
-
-    def publish(self, event: world.SandboxEvent) -> None:
-        facade, topics = self._facade, self._topics
-        match event:
-            case world.BookChanged(coin) if ("l2Book", coin) in topics:
-                self._send("l2Book", facade.l2_book(coin))
-            case world.TradePrinted(trade) if ("trades", trade.venue_symbol) in topics:
-                self._send("trades", [_trade(trade)])
-            case world.OrderChanged(order) if ("orderUpdates", order.account) in topics:
-                self._send("orderUpdates", [facade.status_of(order)])
-            case world.Filled(fill) if ("userFills", fill.account) in topics:
-                self._send("userFills", {"user": fill.account, "fills": [facade.fill(fill)]})
-            case world.AccountChanged(account) if ("webData2", account) in topics:
-                self._send("webData2", {"clearinghouseState": facade.state(account), "user": account})
-            case _:
-                return
+            self._error(f"Error parsing JSON into valid websocket request: {frame[:200].decode('utf-8', 'replace')}")
 
     def _subscription(self, method: str, wanted: dict[str, Any]) -> None:
         kind, which = wanted["type"], wanted.get("coin") or wanted["user"].lower()
-        exchange, topic = self._facade.exchange, (kind, which)
-        known = which in exchange.listings if "coin" in wanted else which.startswith("0x")
-        if kind not in ("l2Book", "trades", "orderUpdates", "userFills", "webData2") or not known:
-            self._send("error", f"Invalid subscription {msgspec.json.encode(wanted).decode()}")
-            return
-        if (method == "subscribe") == (topic in self._topics):
-            state = "Already subscribed" if method == "subscribe" else "Already unsubscribed"
-            self._send("error", f"{state}: {msgspec.json.encode(wanted).decode()}")
-            return
-        self._send("subscriptionResponse", {"method": method, "subscription": wanted})
+        listed, said = which in self._venue.exchange.listings, msgspec.json.encode(wanted).decode()
+        if not (listed if kind in MARKET_CHANNELS else kind in USER_CHANNELS and which.startswith("0x")):
+            return self._error(f"Invalid subscription {said}")
+        if (method == "subscribe") == ((kind, which) in self.topics):
+            return self._error(f"Already {method}d: {said}")
+        self.send({"channel": "subscriptionResponse", "data": {"method": method, "subscription": wanted}})
         if method == "unsubscribe":
-            self._topics.discard(topic)
-            if kind == "l2Book":
-                exchange.unwatch(which)
-            return
-        self._topics.add(topic)
-        self._snapshot(kind, which)
+            self.leave((kind, which))
+        elif self.join((kind, which)) and (data := self._venue.snapshot(kind, which)) is not None:
+            self.send({"channel": kind, "data": data})
+        return None
 
-    def _snapshot(self, kind: str, which: str) -> None:
-        facade = self._facade
-        if kind == "l2Book":
-            facade.exchange.watch(which)
-            self._send("l2Book", facade.l2_book(which))
-        elif kind == "userFills" and facade.exchange.has_account(which):
-            fills = [facade.fill(fill) for fill in facade.exchange.fills(which)]
-            self._send("userFills", {"user": which, "isSnapshot": True, "fills": fills})
-        elif kind == "webData2" and facade.exchange.has_account(which):
-            self._send("webData2", {"clearinghouseState": facade.state(which), "user": which})
-
-    def _post(self, message: dict[str, Any]) -> None:
-        request = message["request"]
-        kind, payload = request["type"], request["payload"]
-        reply = self._facade.act(payload) if kind == "action" else {"type": payload["type"], "data": self._facade.info(payload)}
-        self._send("post", {"id": message["id"], "response": {"type": kind, "payload": reply}})
-
-    def _send(self, channel: str, data: Any = None) -> None:
-        self._peer.send(msgspec.json.encode({"channel": channel} if data is None else {"channel": channel, "data": data}))
+    def _error(self, words: str) -> None:
+        self.send({"channel": "error", "data": words})

@@ -17,12 +17,15 @@ from exchange_clients.domain.assets import identify
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, PriceRule
 from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade
-from exchange_clients.domain.orders import Fill, Liquidity, Order, OrderStatus
+from exchange_clients.domain.orders import Fill, Liquidity, Order, OrderStatus, TimeInForce
 from exchange_clients.domain.provenance import Provenance
 from exchange_clients.domain.side import Side
+from exchange_clients.engine.channel_frames import DataFrame
 
 VENUE = "hyperliquid"
+QUOTE = "USDC"
 SIDES = {"B": Side.BUY, "A": Side.SELL}
+TIF = {TimeInForce.GTC: "Gtc", TimeInForce.IOC: "Ioc", TimeInForce.POST_ONLY: "Alo"}
 PERP_DECIMALS = 6
 
 
@@ -58,10 +61,6 @@ class L2Book(msgspec.Struct, frozen=True, gc=False):
     coin: str
     time: int
     levels: tuple[list[L2Level], list[L2Level]]
-
-
-class L2BookFrame(msgspec.Struct, frozen=True, gc=False):
-    data: L2Book
 
 
 class PublicTrade(msgspec.Struct, frozen=True):
@@ -106,10 +105,6 @@ class OrderStatusReply(msgspec.Struct, frozen=True):
     order: StatusOfOrder | None = None
 
 
-class OrderUpdatesFrame(msgspec.Struct, frozen=True):
-    data: list[StatusOfOrder]
-
-
 class UserFill(msgspec.Struct, frozen=True, rename="camel"):
     coin: str
     px: Decimal
@@ -122,7 +117,7 @@ class UserFill(msgspec.Struct, frozen=True, rename="camel"):
     tid: int | None = None
     hash: str = ""
     start_position: str = ""
-    fee_token: str = "USDC"
+    fee_token: str = QUOTE
     cloid: str | None = None
 
     @property
@@ -131,14 +126,8 @@ class UserFill(msgspec.Struct, frozen=True, rename="camel"):
         return str(self.tid) if self.tid is not None else f"{self.hash}:{self.oid}:{self.start_position}"
 
 
-class UserFills(msgspec.Struct, frozen=True, rename="camel"):
-    user: str
+class UserFills(msgspec.Struct, frozen=True):
     fills: list[UserFill]
-    is_snapshot: bool = False
-
-
-class UserFillsFrame(msgspec.Struct, frozen=True):
-    data: UserFills
 
 
 class Leverage(msgspec.Struct, frozen=True):
@@ -173,10 +162,6 @@ class WebData2(msgspec.Struct, frozen=True, rename="camel"):
     clearinghouse_state: ClearinghouseState
 
 
-class WebData2Frame(msgspec.Struct, frozen=True):
-    data: WebData2
-
-
 class SpotBalance(msgspec.Struct, frozen=True):
     coin: str
     total: Decimal
@@ -195,7 +180,6 @@ class FundingDelta(msgspec.Struct, frozen=True, rename="camel"):
 
 class UserFunding(msgspec.Struct, frozen=True):
     time: int
-    hash: str
     delta: FundingDelta
 
 
@@ -204,21 +188,19 @@ class UserFees(msgspec.Struct, frozen=True, rename="camel"):
     user_add_rate: Decimal
 
 
-class Resting(msgspec.Struct, frozen=True):
-    oid: int
+class Placed(msgspec.Struct, frozen=True, rename="camel"):
+    """A resting order tells its id alone."""
 
-
-class Filled(msgspec.Struct, frozen=True, rename="camel"):
-    total_sz: Decimal
-    avg_px: Decimal
     oid: int
+    total_sz: Decimal = Decimal(0)
+    avg_px: Decimal | None = None
 
 
 class ActionStatus(msgspec.Struct, frozen=True):
     """Exactly one of the three is set."""
 
-    resting: Resting | None = None
-    filled: Filled | None = None
+    resting: Placed | None = None
+    filled: Placed | None = None
     error: str | None = None
 
 
@@ -227,7 +209,6 @@ class ActionData(msgspec.Struct, frozen=True):
 
 
 class ActionResponse(msgspec.Struct, frozen=True):
-    type: str
     data: ActionData | None = None
 
 
@@ -236,6 +217,12 @@ class ExchangeReply(msgspec.Struct, frozen=True):
 
     status: str
     response: ActionResponse | str
+
+
+L2BookFrame = DataFrame[L2Book]
+OrderUpdatesFrame = DataFrame[list[StatusOfOrder]]
+UserFillsFrame = DataFrame[UserFills]
+WebData2Frame = DataFrame[WebData2]
 
 
 def to_cloid(client_order_id: str) -> str:
@@ -247,29 +234,22 @@ def from_cloid(cloid: str | None) -> str | None:
     return None if cloid is None else str(UUID(hex=cloid[2:]))
 
 
+def is_perp(coin: str) -> bool:
+    """Spot rows carry `@n` or a pair; they share the account's lists with perpetuals."""
+    return not coin.startswith("@") and "/" not in coin
+
+
+def to_instrument(meta: AssetMeta, index: int) -> Instrument:
+    """`index`: the place in `universe`, which orders name the market by."""
+    rule, lot = PriceRule(Decimal(1).scaleb(meta.sz_decimals - PERP_DECIMALS), 5), Decimal(1).scaleb(-meta.sz_decimals)
+    most = None if meta.max_leverage is None else Decimal(meta.max_leverage)
+    asset = identify(meta.name)
+    return Instrument.perpetual(VENUE, meta.name, asset, QUOTE, rule, lot, Decimal(10), most, venue_id=str(index))
+
+
 def to_instruments(meta: Meta) -> list[Instrument]:
-    """Listed perpetuals; the order id is the place in `universe`, which delisted markets keep occupying."""
-    found = []
-    for index, entry in enumerate(meta.universe):
-        if entry.is_delisted:
-            continue
-        asset, lot = identify(entry.name), Decimal(1).scaleb(-entry.sz_decimals)
-        found.append(
-            Instrument(
-                venue=VENUE,
-                symbol=asset.base,
-                venue_symbol=entry.name,
-                venue_id=str(index),
-                multiplier=asset.multiplier,
-                quote="USDC",
-                price_rule=PriceRule(Decimal(1).scaleb(entry.sz_decimals - PERP_DECIMALS), significant_figures=5),
-                lot_size=lot,
-                min_size=lot,
-                min_notional=Decimal(10),
-                max_leverage=None if entry.max_leverage is None else Decimal(entry.max_leverage),
-            )
-        )
-    return found
+    """Listed perpetuals; delisted ones keep their place in `universe`."""
+    return [to_instrument(entry, index) for index, entry in enumerate(meta.universe) if not entry.is_delisted]
 
 
 def to_book(book: L2Book, symbol: str, provenance: Provenance) -> OrderBook:
@@ -279,20 +259,8 @@ def to_book(book: L2Book, symbol: str, provenance: Provenance) -> OrderBook:
 
 def to_stats(meta: AssetMeta, ctx: AssetCtx, now_ms: int, provenance: Provenance) -> MarketStats:
     """Open interest comes in base units, one-sided. Impact prices are not the best bid and ask, so those stay unknown."""
-    mark, interest = ctx.mark_px, ctx.open_interest
-    return MarketStats(
-        venue=VENUE,
-        symbol=identify(meta.name).base,
-        venue_symbol=meta.name,
-        mark_price=mark,
-        index_price=ctx.oracle_px,
-        open_interest_usd=None if mark is None or interest is None else interest * mark,
-        volume_24h_usd=ctx.day_ntl_vlm,
-        best_bid=None,
-        best_ask=None,
-        time_ms=now_ms,
-        provenance=provenance,
-    )
+    figures = (ctx.mark_px, ctx.oracle_px, ctx.open_interest, ctx.day_ntl_vlm)
+    return MarketStats.of(VENUE, meta.name, identify(meta.name), *figures, now_ms, provenance)
 
 
 def to_trade(trade: PublicTrade, provenance: Provenance) -> Trade:
@@ -310,68 +278,31 @@ def to_status(status: str) -> OrderStatus:
 
 
 def to_order(order: BasicOrder, status: str = "open", time_ms: int = 0) -> Order:
-    state = to_status(status)
-    return Order(
-        venue=VENUE,
-        symbol=identify(order.coin).base,
-        venue_order_id=str(order.oid),
-        client_order_id=from_cloid(order.cloid),
-        side=SIDES[order.side],
-        size=order.orig_sz,
-        filled=order.orig_sz - order.sz,
-        price=order.limit_px,
-        average_price=None,
-        status=state,
-        reduce_only=order.reduce_only,
-        reason=status if state in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else "",
-        updated_ms=time_ms or order.timestamp,
-    )
+    state, size, filled = to_status(status), order.orig_sz, order.orig_sz - order.sz
+    who = (VENUE, identify(order.coin).base, str(order.oid), from_cloid(order.cloid), SIDES[order.side])
+    reason = status if state in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else ""
+    return Order(*who, size, filled, order.limit_px, None, state, order.reduce_only, reason, time_ms or order.timestamp)
 
 
 def to_fill(fill: UserFill) -> Fill:
-    return Fill(
-        venue=VENUE,
-        symbol=identify(fill.coin).base,
-        fill_id=fill.identity,
-        venue_order_id=str(fill.oid),
-        client_order_id=from_cloid(fill.cloid),
-        side=SIDES[fill.side],
-        size=fill.sz,
-        price=fill.px,
-        fee=fill.fee,
-        fee_asset=fill.fee_token,
-        liquidity=Liquidity.TAKER if fill.crossed else Liquidity.MAKER,
-        time_ms=fill.time,
-    )
-
-
-def is_perp(coin: str) -> bool:
-    """Spot rows carry `@n` or a pair; they share the account's lists with perpetuals."""
-    return not coin.startswith("@") and "/" not in coin
+    who = (VENUE, identify(fill.coin).base, fill.identity, str(fill.oid), from_cloid(fill.cloid), SIDES[fill.side])
+    liquidity = Liquidity.TAKER if fill.crossed else Liquidity.MAKER
+    return Fill(*who, fill.sz, fill.px, fill.fee, fill.fee_token, liquidity, fill.time)
 
 
 def to_positions(state: ClearinghouseState) -> tuple[Position, ...]:
-    return tuple(
-        Position(
-            venue=VENUE,
-            symbol=identify(p.coin).base,
-            size=p.szi,
-            entry_price=p.entry_px,
-            unrealised_pnl=p.unrealized_pnl,
-            liquidation_price=p.liquidation_px,
-            leverage=p.leverage.value,
-            updated_ms=state.time,
-        )
-        for p in (entry.position for entry in state.asset_positions)
-        if p.szi
-    )
+    def position(p: PerpPosition) -> Position:
+        money = (p.entry_px, p.unrealized_pnl, p.liquidation_px)
+        return Position(VENUE, identify(p.coin).base, p.szi, *money, p.leverage.value, state.time)
+
+    return tuple(position(row.position) for row in state.asset_positions if row.position.szi)
 
 
 def to_balance(state: ClearinghouseState) -> Balance:
     """Cash is what is left of the account's value without unrealised PnL."""
     equity = state.margin_summary.account_value
     unrealised = sum((entry.position.unrealized_pnl for entry in state.asset_positions), Decimal(0))
-    return Balance(VENUE, "USDC", equity - unrealised, equity, state.withdrawable, state.time)
+    return Balance(VENUE, QUOTE, equity - unrealised, equity, state.withdrawable, state.time)
 
 
 def to_payments(rows: Iterable[UserFunding], symbol: str) -> list[FundingPayment]:

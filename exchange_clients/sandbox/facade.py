@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from hashlib import sha256
 from typing import ClassVar, Protocol
 
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
@@ -58,3 +59,8 @@ class Facade(ABC):
 
         Returns its credentials, named as the venue's `VenueSpec.credential_fields` are.
         """
+
+
+def account_seed(name: str) -> bytes:
+    """32 bytes to grow the key of the throw-away account `name` from: the same every time, worthless anywhere else."""
+    return sha256(f"sandbox account {name}".encode()).digest()

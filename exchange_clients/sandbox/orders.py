@@ -92,6 +92,16 @@ class SandboxFill:
     order_remaining: Decimal
     liquidation: bool = False
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether it takes from the position that stood before it."""
+        return self.position_before * self.side.sign < 0
+
+    @property
+    def is_of_long(self) -> bool:
+        """Whether the position that it opens or closes is a long one."""
+        return (self.side is Side.BUY) != self.is_closing
+
 
 @dataclass(frozen=True)
 class SandboxFunding:

@@ -9,7 +9,7 @@ from exchange_clients.engine.clock import Clock
 from exchange_clients.sandbox.accounts import Account
 from exchange_clients.sandbox.margin import Margin
 from exchange_clients.sandbox.markets import Markets
-from exchange_clients.sandbox.orders import SandboxFill, SandboxFunding, SandboxOrder, SandboxPosition
+from exchange_clients.sandbox.orders import Rejected, SandboxFill, SandboxFunding, SandboxOrder, SandboxPosition
 from exchange_clients.sandbox.prices import MarketState, PriceSource
 from exchange_clients.sandbox.rules import Listing, VenueRules
 
@@ -33,9 +33,20 @@ class ExchangeReads:
         """The market now. Raises Rejected(UNKNOWN_MARKET)."""
         return self.markets.state(venue_symbol)
 
+    def find_state(self, venue_symbol: str, at_ms: int | None = None) -> MarketState | None:
+        """The market now, or at `at_ms`; None when it had no prices then."""
+        try:
+            return self.markets.state(venue_symbol, at_ms)
+        except Rejected:
+            return None
+
     def funding_rate(self, venue_symbol: str) -> Decimal | None:
         """Fraction per the venue's funding period; None when unknown."""
         return self.markets.funding_rate(venue_symbol)
+
+    def rate_at(self, venue_symbol: str, at_ms: int) -> Decimal | None:
+        """The funding rate at `at_ms`; None when unknown or when the market had no prices then."""
+        return None if self.find_state(venue_symbol, at_ms) is None else self.markets.funding_rate(venue_symbol, at_ms)
 
     def funding_index(self, venue_symbol: str) -> Decimal:
         """Settlement currency per unit accrued so far; 0 where funding is paid at boundaries."""
