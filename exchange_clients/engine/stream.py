@@ -128,6 +128,7 @@ class Stream:
         self._gone: asyncio.Future[str] | None = None
         self._runner: asyncio.Task[None] | None = None
         self._last_frame_at = 0.0
+        self._is_deaf = False
         self._loop_time: Callable[[], float] = lambda: 0.0
 
     def subscribe(self, *topics: Topic) -> Subscription:
@@ -204,6 +205,7 @@ class Stream:
         loop = asyncio.get_running_loop()
         self._loop_time = loop.time  # looked up once: every frame asks
         self._gone = gone = loop.create_future()
+        self._is_deaf = False
         try:
             self._socket = await self._wiring.websocket.connect(
                 self._wiring.websocket_url, self._dialect.headers(), self._on_frame, lambda reason: _settle(gone, reason)
@@ -262,6 +264,8 @@ class Stream:
     def _drop_socket(self, reason: str) -> None:
         socket, self._socket = self._socket, None
         if socket is not None:
+            self._is_deaf = True  # what still arrives comes after a loss and must not count as a recovery
+            self._tell_lost(reason)
             if self._gone is not None:
                 _settle(self._gone, reason)
             socket.close()
@@ -274,6 +278,8 @@ class Stream:
                 live.subscription.push(Lost(self._venue, live.topic.name, reason))
 
     def _on_frame(self, frame: bytes) -> None:
+        if self._is_deaf:
+            return
         self._last_frame_at = self._loop_time()
         route = self._routes.get(self._token(frame))
         if route is None:

@@ -30,6 +30,8 @@ class Subscription:
     def push(self, event: Any) -> None:
         """Hand over an event that must not be lost."""
         queue = self._queue
+        if self._error is not None:
+            return
         if len(queue) >= QUEUE_EVENTS_MAX:
             queue.clear()
             self._on_overflow()
@@ -54,7 +56,7 @@ class Subscription:
             self._wake()
 
     def fail(self, error: BaseException) -> None:
-        """End the iteration with `error` once the queue is read."""
+        """End the iteration with `error` once the queue is read; what comes later is not taken any more."""
         self._error = error
         self._wake()
 
