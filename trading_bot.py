@@ -204,6 +204,7 @@ class TradingBot:
     async def _meet(self, venue: str) -> None:
         """What a venue lists, charges and holds for us. Refuses positions that the journal does not know."""
         client = self._clients[venue]
+        await client.verify_access()
         instruments = tuple(await client.fetch_instruments())
         fees = await client.fetch_fee_rates()
         positions = await client.fetch_positions()

@@ -128,6 +128,14 @@ class MarketClient(ABC):
 class BaseExchangeClient(MarketClient):
     """A trading client for one account. One instance per account and process."""
 
+    async def verify_access(self) -> None:
+        """Make sure that the credentials may act for the account; moves nothing. Ask before the first order.
+
+        Raises AuthenticationFailed when the venue or a comparison of keys says no, Misconfigured when credentials are missing.
+        Here: by reading the balance, which is enough where reading an account needs the key.
+        """
+        await self.fetch_balance()
+
     @abstractmethod
     async def place_order(self, request: OrderRequest) -> Order:
         """Send one order and return what the venue says of it at once (its status may still be PENDING).

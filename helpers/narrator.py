@@ -37,7 +37,7 @@ class Narrator:
             case FeedLost(venue=venue, feed=feed, reason=reason):
                 self.warn(f"{venue} {feed} stream lost: {reason}")
             case FeedResumed(venue=venue, feed=feed):
-                self.note(f"{venue} {feed} stream sees")
+                self.note(f"{venue} {feed} stream is up")
 
     def record(self, record: Record, events: tuple[Event, ...]) -> None:
         """What a journaled fact means to people; `events`: what followed from it."""

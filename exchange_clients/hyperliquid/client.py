@@ -55,6 +55,7 @@ class HyperliquidDialect(Dialect):
             self._signer = Signer(key) if key else None
         except ValueError as error:
             raise errors.Misconfigured(wire.VENUE, "credentials", "private_key is not 32 bytes of hex") from error
+        self.signer_address = self._signer.address if self._signer is not None else ""
 
     def sign(self, call: Call) -> tuple[dict[str, str], bytes | None]:
         body = call.payload
@@ -106,8 +107,19 @@ class HyperliquidClient(VenueClient):
     capabilities = common.SPEC.capabilities
 
     def __init__(self, wiring: Wiring) -> None:
-        self._streams = HyperliquidStreams()
-        super().__init__(wiring, HyperliquidDialect(wiring), self._streams)
+        self._streams, dialect = HyperliquidStreams(), HyperliquidDialect(wiring)
+        self._signer_address = dialect.signer_address
+        super().__init__(wiring, dialect, self._streams)
+
+    async def verify_access(self) -> None:
+        """A key that is neither the account's nor its agent's would trade for a stranger: the venue goes by the signature."""
+        signer, account = self._signer_address, self._account()
+        if signer == account:
+            return
+        role = await self._info(common.USER_ROLE, user=signer)
+        if role.role != "agent" or role.data is None or role.data.user.lower() != account:
+            detail = f"private_key is that of {signer or 'nobody'}, which {account} has not approved as its agent"
+            raise errors.AuthenticationFailed(self.venue, "verify_access", detail)
 
     async def fetch_instruments(self) -> Sequence[Instrument]:
         return wire.to_instruments(await self._info(common.META))

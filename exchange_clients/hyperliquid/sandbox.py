@@ -104,6 +104,7 @@ class HyperliquidSandbox(StreamingFacade):
             "clearinghouseState": lambda q: self.state(q["user"]),
             "spotClearinghouseState": lambda _: {"balances": []},
             "userFees": lambda _: fees,
+            "userRole": lambda _: {"role": "user"},
         }
         self._actions: dict[str, tuple[str, Callable[[str, dict[str, Any]], Any]]] = {  # the reply's word, and what to do
             "order": ("order", lambda user, action: [self._place(user, order) for order in action["orders"]]),

@@ -183,6 +183,17 @@ class UserFunding(msgspec.Struct, frozen=True):
     delta: FundingDelta
 
 
+class RoleData(msgspec.Struct, frozen=True):
+    user: str = ""
+
+
+class UserRole(msgspec.Struct, frozen=True):
+    """`role`: user, agent, vault, subAccount or missing; an agent's `data.user` is whom it acts for."""
+
+    role: str
+    data: RoleData | None = None
+
+
 class UserFees(msgspec.Struct, frozen=True, rename="camel"):
     user_cross_rate: Decimal
     user_add_rate: Decimal

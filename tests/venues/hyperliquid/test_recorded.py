@@ -70,7 +70,7 @@ NOT_OURS = {
 }
 CASSETTE_NOT_OURS = {
     "allMids", "candleSnapshot", "delegatorHistory", "extraAgents", "portfolio", "spotMeta", "userFills",
-    "userNonFundingLedgerUpdates", "userRateLimit", "userRole", "userTwapSliceFills", "userVaultEquities", "openOrders",
+    "userNonFundingLedgerUpdates", "userRateLimit", "userTwapSliceFills", "userVaultEquities", "openOrders",
     "historicalOrders",
 }  # fmt: skip
 
