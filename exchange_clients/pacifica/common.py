@@ -1,16 +1,19 @@
-"""Pacifica as data: addresses, fees, budgets, calls and channels. Source: venue sheet sections 1, 4, 7, 8, 9 and 10."""
+"""Pacifica as data: addresses, fees, budgets, calls, channels and refusals. Source: venue sheet sections 1, 4, 7, 8, 9 and 10."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
 
-from exchange_clients.base import Capability
+from exchange_clients import errors
+from exchange_clients.base import ALL_STREAMS, LIMIT_ORDERS, Capability
 from exchange_clients.domain.account import FeeRates
 from exchange_clients.domain.provenance import Environment
+from exchange_clients.engine.channel_frames import DataFrame
 from exchange_clients.engine.endpoint import Channel, Endpoint, Meter, Retry, SequenceRule
+from exchange_clients.engine.short_names import frame_of_rows
 from exchange_clients.pacifica import wire
-from exchange_clients.pacifica.wire import Frame, Reply
+from exchange_clients.pacifica.wire import Reply
 from exchange_clients.spec import Urls, VenueSpec
 
 SPEC = VenueSpec(
@@ -27,23 +30,10 @@ SPEC = VenueSpec(
     funding_interval_hours=Decimal(1),
     symbol_format="{base}",
     rate_limit_per_minute=100,
-    capabilities=frozenset(
-        {
-            Capability.AMEND,
-            Capability.CANCEL_ALL,
-            Capability.POST_ONLY,
-            Capability.IOC,
-            Capability.MARKET,
-            Capability.REDUCE_ONLY,
-            Capability.FETCH_BY_CLIENT_ID,
-            Capability.STREAM_BOOK,
-            Capability.STREAM_ACCOUNT,
-            Capability.STREAM_ORDERS,
-            Capability.STREAM_FILLS,
-            Capability.SET_LEVERAGE,
-            Capability.FUNDING_HISTORY,
-        }
-    ),
+    capabilities=LIMIT_ORDERS
+    | ALL_STREAMS
+    | {Capability.AMEND, Capability.CANCEL_ALL, Capability.MARKET, Capability.FETCH_BY_CLIENT_ID}
+    | {Capability.SET_LEVERAGE, Capability.FUNDING_HISTORY},
     client="exchange_clients.pacifica.client:PacificaClient",
     adapter="exchange_clients.pacifica.funding_adapter:PacificaFundingAdapter",
     sandbox="exchange_clients.pacifica.sandbox:PacificaSandbox",
@@ -85,8 +75,26 @@ CANCEL_ORDER = _act("/orders/cancel", "cancel_order", Reply[Any], 0.5)
 CANCEL_ALL_ORDERS = _act("/orders/cancel_all", "cancel_all_orders", Reply[Any], 0.5)
 UPDATE_LEVERAGE = _act("/account/leverage", "update_leverage", Reply[Any])
 
-BOOK_CHANNEL = Channel("book", Frame[wire.Book], SequenceRule.SNAPSHOT, conflate=True)
-ORDERS_CHANNEL = Channel("account_order_updates", Frame[list[wire.OrderUpdate]], SequenceRule.NONE)
-FILLS_CHANNEL = Channel("account_trades", Frame[list[wire.FillUpdate]], SequenceRule.NONE)
-POSITIONS_CHANNEL = Channel("account_positions", Frame[list[wire.PositionUpdate]], SequenceRule.SNAPSHOT, conflate=True)
-ACCOUNT_CHANNEL = Channel("account_info", Frame[wire.AccountUpdate], SequenceRule.SNAPSHOT, conflate=True)
+BOOK_CHANNEL = Channel("book", DataFrame[wire.Book], SequenceRule.SNAPSHOT, conflate=True)
+ORDERS_CHANNEL = Channel("account_order_updates", frame_of_rows(wire.OrderUpdate), SequenceRule.NONE)
+FILLS_CHANNEL = Channel("account_trades", frame_of_rows(wire.FillUpdate), SequenceRule.NONE)
+POSITIONS_CHANNEL = Channel("account_positions", frame_of_rows(wire.PositionUpdate), SequenceRule.SNAPSHOT, conflate=True)
+ACCOUNT_CHANNEL = Channel("account_info", DataFrame[wire.AccountUpdate], SequenceRule.SNAPSHOT, conflate=True)
+
+# Words count before codes: code 5 is said of an empty account and of a cancellation that failed (venue sheet section 7).
+WORDS: dict[str, type[errors.Refused]] = {
+    "Failed to cancel order": errors.OrderNotFound,
+    "not found for order": errors.OrderNotFound,
+    "Order not found": errors.OrderNotFound,
+    "amount too low": errors.BelowMinimum,
+    "post only": errors.WouldCross,
+    **dict.fromkeys(("signature", "not authorized", "Beta access", "expired"), errors.AuthenticationFailed),
+}
+CODES: dict[int | None, type[errors.Refused]] = {
+    **dict.fromkeys((5, 28), errors.InsufficientMargin),
+    **dict.fromkeys((6, 37), errors.OrderNotFound),
+    7: errors.BelowMinimum,
+    **dict.fromkeys((21, 22, 23), errors.ReduceOnlyViolated),
+    30: errors.PriceOutOfBand,
+    **dict.fromkeys((401, 402, 403), errors.AuthenticationFailed),
+}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Context, Decimal
-from hashlib import sha256
 from itertools import count
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
@@ -15,28 +14,30 @@ import msgspec
 
 from exchange_clients.domain.assets import identify
 from exchange_clients.domain.instruments import Instrument, PriceRule, wire_text
-from exchange_clients.domain.orders import Liquidity, OrderStatus, TimeInForce
+from exchange_clients.domain.orders import OrderStatus, TimeInForce
 from exchange_clients.domain.side import Side
 from exchange_clients.engine.endpoint import Endpoint, Meter
+from exchange_clients.engine.short_names import words
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.pacifica import common, wire
 from exchange_clients.pacifica.signing import Signer, is_signed_by, signed_text
 from exchange_clients.sandbox import exchange as world
-from exchange_clients.sandbox.facade import Facade, FacadeSocket, Peer
+from exchange_clients.sandbox.facade import FacadeSocket, Peer, account_seed
 from exchange_clients.sandbox.meter import SpentMeter
-from exchange_clients.sandbox.prices import MarketState
+from exchange_clients.sandbox.pages import page_below
 from exchange_clients.sandbox.rules import MS_PER_HOUR, DiscreteFunding, Listing, VenueRules
+from exchange_clients.sandbox.streams import StreamingFacade, TopicSocket
+from exchange_clients.sandbox.texts import exact, texts
 
 CREDITS = Meter("credits per IP", capacity=125, window_s=60)
 BIND_AGENT = Endpoint("bind_agent_wallet", "POST", "/agent/bind", None, CREDITS, operation="bind_agent_wallet")
 ENDPOINTS = {(e.method, e.path): e for e in (*vars(common).values(), BIND_AGENT) if isinstance(e, Endpoint)}
 BOOK_LEVELS = 10
+LEVERAGE_MAX = 50
 ROWS_DEFAULT, ROWS_MAX = 100, 4000
 HISTORY_DELAY_MS = 4_122  # the documented payment is booked about four seconds after the hour
 SILENCE_MS_MAX = 60_000
-TIF = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "ALO": TimeInForce.POST_ONLY}
-SIDE = {"bid": Side.BUY, "ask": Side.SELL}
-WORD = {Side.BUY: "bid", Side.SELL: "ask"}
+TIF = {word: tif for tif, word in wire.TIF.items()}
 NOT_VERIFIED = "Verification failed: signature does not match signer and canonical payload."
 Reason = world.RejectReason
 REFUSALS: dict[str, tuple[int, str]] = {
@@ -54,19 +55,29 @@ REFUSALS: dict[str, tuple[int, str]] = {
     Reason.LEVERAGE: (11, "Invalid leverage"),
 }
 ENDED = {Reason.INSUFFICIENT_MARGIN: "force_cancel", Reason.REDUCE_ONLY: "adjust"}
+EVENT_CHANNELS = ("trades", "account_order_updates", "account_trades")
+SNAPSHOT_CHANNELS = ("book", "prices", "account_info", "account_positions")
+ACCOUNT_WORDS = words(
+    "ae=account_equity as=available_to_spend aw=available_to_withdraw b=balance f=fee_level mu=total_margin_used cm=cross_mmr "
+    "oc=orders_count pb=pending_balance pc=positions_count sc=stop_orders_count t=updated_at"
+)
+POSITION_WORDS = wire.POSITION_WORDS | words("m=margin f=funding i=isolated")
+ORDER_WORDS = wire.ORDER_WORDS | words("sp=stop_price")
+FILL_WORDS = wire.FILL_WORDS | words("o=entry_price tc=cause n=pnl")
+MARKET_TERMS = {"min_tick": "0", "max_tick": "1000000", "max_order_size": "5000000", "isolated_only": False}
+NOT_SIMULATED = {"fee_level": 0, "pending_balance": "0", "pending_interest": "0", "stop_orders_count": 0}
+CROSS = {"margin": "0", "isolated": False}
+NOTHING_SPECIAL = {"stop_price": None, "stop_parent_order_id": None, "trigger_price_type": None}
 _PRICE = Context(prec=12)
 
 
-def text(number: Decimal | float | None) -> str | None:
+def text(number: Decimal | None) -> str | None:
     """A derived number as the venue writes it; None stays null."""
-    if number is None:
-        return None
-    return wire_text(_PRICE.plus(number if isinstance(number, Decimal) else Decimal(repr(round(number, 6)))))
+    return None if number is None else wire_text(_PRICE.plus(number))
 
 
-def exact(number: Decimal | None) -> str | None:
-    """A number with every digit it came with."""
-    return None if number is None else format(number, "f")
+def measured(number: float | None) -> Decimal | None:
+    return None if number is None else Decimal(repr(round(number, 6)))
 
 
 class _Refused(Exception):
@@ -85,11 +96,12 @@ class _Refused(Exception):
         return cls(422, code, words.format(account=account, detail=refusal.detail), error_id)
 
 
-class PacificaSandbox(Facade):
+class PacificaSandbox(StreamingFacade):
     """One exchange, the REST tree under `/api/v1` and one WebSocket."""
 
     venue: ClassVar[str] = wire.VENUE
     book_marker: ClassVar[bytes] = b'"channel":"book"'
+    book_channel: ClassVar[str] = "book"
 
     @classmethod
     def rules(cls) -> VenueRules:
@@ -99,14 +111,13 @@ class PacificaSandbox(Facade):
 
     @classmethod
     def listing(cls, name: str, first_price: Decimal, index: int) -> Listing:
-        asset, figures = identify(name), first_price.adjusted()
-        tick, lot = Decimal(1).scaleb(figures - 4), min(Decimal(1), Decimal(1).scaleb(-figures - 1))
-        identity = (cls.venue, asset.base, name, name, asset.multiplier, wire.QUOTE)
-        return Listing(name, Instrument(*identity, PriceRule(tick), lot, lot, Decimal(10), Decimal(50)), max_leverage=50)
+        figures = first_price.adjusted()
+        rule, lot = PriceRule(Decimal(1).scaleb(figures - 4)), min(Decimal(1), Decimal(1).scaleb(-figures - 1))
+        terms = (wire.QUOTE, rule, lot, Decimal(10), Decimal(LEVERAGE_MAX))
+        return Listing(name, Instrument.perpetual(cls.venue, name, identify(name), *terms), LEVERAGE_MAX)
 
     def __init__(self, exchange: world.SandboxExchange) -> None:
-        self.exchange = exchange
-        self.sockets: set[_Socket] = set()
+        super().__init__(exchange)
         self.last_id = 0
         """The exchange-wide event number (`li`)."""
         self._history_ids = count(1)
@@ -114,7 +125,6 @@ class PacificaSandbox(Facade):
         self._agents: dict[str, set[str]] = {}
         self._market_orders: set[int] = set()
         self._events: dict[int, list[dict[str, Any]]] = {}
-        exchange.subscribe(self._publish)
         self._reads: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {
             "/info": lambda _: _data([self._market(listing) for listing in exchange.listings.values()]),
             "/info/prices": lambda _: _data(self.prices(exchange.listings)),
@@ -141,8 +151,7 @@ class PacificaSandbox(Facade):
         }
 
     def enrol(self, name: str, balance: str) -> dict[str, str]:
-        """A throw-away key made from `name`: worthless anywhere else."""
-        signer = Signer.from_seed(sha256(f"sandbox account {name}".encode()).digest())
+        signer = Signer.from_seed(account_seed(name))
         self.exchange.open_account(signer.address, Decimal(balance))
         return {"account": signer.address, "private_key": signer.private_key}
 
@@ -150,17 +159,14 @@ class PacificaSandbox(Facade):
         return request.method == "POST" and request.url.startswith("/api/v1/orders/create")
 
     def connect(self, path: str, peer: Peer) -> FacadeSocket:
-        socket = _Socket(self, peer)
-        self.sockets.add(socket)
-        return socket
+        return _Socket(self, peer)
 
     def handle(self, request: HttpRequest, address: str) -> HttpResponse:
         parts = urlsplit(request.url)
         path = parts.path.removeprefix(common.SPEC.rest_path) if parts.path.startswith(common.SPEC.rest_path) else ""
         endpoint = ENDPOINTS.get((request.method, path))
         if endpoint is None:
-            known = any(path == other for _, other in ENDPOINTS)
-            return HttpResponse(405 if known else 404, b"")
+            return HttpResponse(405 if any(path == other for _, other in ENDPOINTS) else 404, b"")
         try:
             if not self._meter.spend(address, endpoint.weight):
                 raise _Refused(429, 429, "Rate limit exceeded")
@@ -168,7 +174,7 @@ class PacificaSandbox(Facade):
             fields = dict(parse_qsl(parts.query) if is_read else msgspec.json.decode(request.body or b""))
             account = str(fields.get("account"))
             try:
-                reply = self._reads[path](fields) if is_read else _data(self.act(endpoint.operation, fields))
+                reply = self._reads[path](fields) if is_read else _data(self._act(endpoint.operation, fields))
             except world.Rejected as refusal:
                 raise _Refused.by_exchange(refusal, account) from refusal
         except _Refused as refusal:
@@ -187,14 +193,14 @@ class PacificaSandbox(Facade):
         }
         return HttpResponse(status, msgspec.json.encode(body), headers)
 
-    def act(self, operation: str, data: dict[str, Any]) -> Any:
+    def _act(self, operation: str, data: dict[str, Any]) -> Any:
         """A signed action; its reply's `data`. What is left of `data` without the header counts as signed."""
         account, signature, timestamp = str(data.pop("account")), str(data.pop("signature")), data.pop("timestamp")
-        window_ms = data.pop("expiry_window", self.exchange.clock.wire_ms(30_000))
+        window_ms = data.pop("expiry_window", self.clock.wire_ms(30_000))
         signer = account if operation == "bind_agent_wallet" else str(data.pop("agent_wallet", account))
         if not is_signed_by(signer, signed_text(operation, timestamp, window_ms, data), signature):
             raise _Refused(400, 400, NOT_VERIFIED, "signature_verification_failed")
-        if self.exchange.clock.now_ms() > timestamp + window_ms:
+        if self.clock.now_ms() > timestamp + window_ms:
             raise _Refused(400, 400, "Message expired")
         if signer != account and signer not in self._agents.get(account, ()):
             raise _Refused(400, 400, "Agent not authorized for account")
@@ -205,35 +211,33 @@ class PacificaSandbox(Facade):
     def _create(self, account: str, data: dict[str, Any]) -> dict[str, int]:
         if data["tif"] not in TIF:  # TOB, which slides to the top of the book, is not simulated
             raise _Refused(422, 51, "Unsupported operation")
-        return self._place(account, data, Decimal(data["price"]), TIF[data["tif"]], is_market=False)
+        return {"order_id": self._place(account, data, Decimal(data["price"]), TIF[data["tif"]])}
 
     def _create_market(self, account: str, data: dict[str, Any]) -> dict[str, int]:
         """The slippage bounds the price from the touch; without a counterpart there is no touch."""
-        symbol, side = data["symbol"], SIDE[data["side"]]
+        symbol, side = data["symbol"], wire.SIDES[data["side"]]
         bids, asks, _ = self.exchange.book(symbol, 1)
         touch = asks if side is Side.BUY else bids
         if not touch:
             raise world.Rejected(Reason.NO_LIQUIDITY, symbol)
         bound = touch[0][0] * (1 + side.sign * Decimal(data["slippage_percent"]) / 100)
         price = self.exchange.listings[symbol].instrument.round_price(bound, side)
-        return self._place(account, data, price, TimeInForce.IOC, is_market=True)
+        return {"order_id": self._place(account, data, price, TimeInForce.IOC, is_market=True)}
 
-    def _place(
-        self, account: str, data: dict[str, Any], price: Decimal, tif: TimeInForce, *, is_market: bool
-    ) -> dict[str, int]:
+    def _place(self, account: str, data: dict[str, Any], price: Decimal, tif: TimeInForce, *, is_market: bool = False) -> int:
         """A post-only order that would cross gets its id first and is rejected in an event; everything else is refused at once."""
         client_id, exchange = data.get("client_order_id"), self.exchange
         if client_id is not None and str(UUID(client_id)) != client_id.lower():
             raise ValueError("client_order_id is not a full UUID")
-        side, size, reduce_only = SIDE[data["side"]], Decimal(data["amount"]), data["reduce_only"]
-        order = exchange.place(account, data["symbol"], side, size, price, tif, reduce_only, client_id)
+        terms = (wire.SIDES[data["side"]], Decimal(data["amount"]), price, tif, data["reduce_only"], client_id)
+        order = exchange.place(account, data["symbol"], *terms)
         if is_market:
             self._market_orders.add(order.order_id)
         exchange.flush()
         judged = exchange.order(account, order_id=order.order_id)
         if judged is not None and not _is_public(judged):
             raise world.Rejected(Reason(judged.reason), "")
-        return {"order_id": order.order_id}
+        return order.order_id
 
     def _edit(self, account: str, data: dict[str, Any]) -> dict[str, int]:
         """`amount` is the new order's own; the exchange counts what filled before in."""
@@ -277,22 +281,16 @@ class PacificaSandbox(Facade):
         return {**_data(rows), "last_order_id": self.last_id}
 
     def _market(self, listing: Listing) -> dict[str, Any]:
-        rule, price = listing.instrument, self._price(listing.venue_symbol)
+        terms, price = listing.instrument, self._price(listing.venue_symbol) or {}
         return {
-            "symbol": listing.venue_symbol,
-            "tick_size": wire_text(rule.price_rule.tick),
-            "min_tick": "0",
-            "max_tick": "1000000",
-            "lot_size": wire_text(rule.lot_size),
+            **dict.fromkeys(("symbol", "base_asset"), listing.venue_symbol),
+            **texts(wire_text, tick_size=terms.price_rule.tick, lot_size=terms.lot_size, min_order_size=terms.min_notional),
+            **MARKET_TERMS,
             "max_leverage": listing.max_leverage,
-            "isolated_only": False,
-            "min_order_size": wire_text(rule.min_notional),
-            "max_order_size": "5000000",
-            "funding_rate": price["funding"] if price else None,
-            "next_funding_rate": price["next_funding"] if price else None,
-            "created_at": self.exchange.prices.start_ms,
             "instrument_type": "perpetual",
-            "base_asset": listing.venue_symbol,
+            "funding_rate": price.get("funding"),
+            "next_funding_rate": price.get("next_funding"),
+            "created_at": self.exchange.prices.start_ms,
         }
 
     def prices(self, symbols: Iterable[str]) -> list[dict[str, Any]]:
@@ -300,131 +298,98 @@ class PacificaSandbox(Facade):
         return [row for symbol in symbols if (row := self._price(symbol)) is not None]
 
     def _price(self, symbol: str) -> dict[str, Any] | None:
-        now_ms = self.exchange.clock.now_ms()
-        try:
-            state, rate = self.exchange.state(symbol), self.exchange.funding_rate(symbol)
-        except world.Rejected:
+        now_ms, exchange = self.clock.now_ms(), self.exchange
+        state, before = exchange.find_state(symbol), exchange.find_state(symbol, now_ms - 24 * MS_PER_HOUR)
+        if state is None:
             return None
-        interest, yesterday = state.open_interest_usd, self._state_at(symbol, now_ms - 24 * MS_PER_HOUR)
+        interest = None if state.open_interest_usd is None else measured(state.open_interest_usd / float(state.mark))
         return {
-            "funding": exact(self._rate_at(symbol, now_ms // MS_PER_HOUR * MS_PER_HOUR - 1)),
-            "mark": text(state.mark),
-            "mid": text(state.mark),
-            "next_funding": exact(rate),
-            "open_interest": None if interest is None else text(interest / float(state.mark)),
-            "oracle": text(state.index),
             "symbol": symbol,
             "timestamp": now_ms,
-            "volume_24h": text(state.volume_24h_usd),
-            "yesterday_price": text(yesterday.mark) if yesterday else None,
+            "funding": exact(exchange.rate_at(symbol, now_ms // MS_PER_HOUR * MS_PER_HOUR - 1)),
+            "next_funding": exact(exchange.funding_rate(symbol)),
+            **texts(text, mark=state.mark, mid=state.mark, oracle=state.index, open_interest=interest),
+            **texts(text, volume_24h=measured(state.volume_24h_usd), yesterday_price=before.mark if before else None),
         }
-
-    def _rate_at(self, symbol: str, at_ms: int) -> Decimal | None:
-        state = self._state_at(symbol, at_ms)
-        return None if state is None else self.exchange.markets.funding_rate(symbol, at_ms)
-
-    def _state_at(self, symbol: str, at_ms: int) -> MarketState | None:
-        try:
-            return self.exchange.markets.state(symbol, at_ms)
-        except world.Rejected:
-            return None
 
     def book(self, symbol: str) -> dict[str, Any]:
         bids, asks, _ = self.exchange.book(symbol, BOOK_LEVELS)
         levels = [[{"p": wire_text(p), "a": wire_text(a), "n": 1} for p, a in side] for side in (bids, asks)]
-        return {"s": symbol, "l": levels, "t": self.exchange.clock.now_ms()}
+        return {"s": symbol, "l": levels, "t": self.clock.now_ms()}
 
     def _rate_rows(self, symbol: str) -> Iterable[tuple[int, dict[str, Any]]]:
-        self.exchange.state(symbol)
-        now_ms, start_ms = self.exchange.clock.now_ms(), self.exchange.prices.start_ms
-        for hour_ms in range((now_ms - HISTORY_DELAY_MS) // MS_PER_HOUR * MS_PER_HOUR, start_ms, -MS_PER_HOUR):
-            settled, then = self._rate_at(symbol, hour_ms - 1), self._state_at(symbol, hour_ms)
+        exchange = self.exchange
+        exchange.state(symbol)
+        newest_ms = (self.clock.now_ms() - HISTORY_DELAY_MS) // MS_PER_HOUR * MS_PER_HOUR
+        for hour_ms in range(newest_ms, exchange.prices.start_ms, -MS_PER_HOUR):
+            settled, then = exchange.rate_at(symbol, hour_ms - 1), exchange.find_state(symbol, hour_ms)
             if settled is None or then is None:
                 continue
-            row = {
-                "oracle_price": text(then.index),
-                "bid_impact_price": text(then.mark),
-                "ask_impact_price": text(then.mark),
-                "funding_rate": exact(settled),
-                "next_funding_rate": exact(self._rate_at(symbol, hour_ms)),
-                "created_at": hour_ms + HISTORY_DELAY_MS,
-            }
-            yield hour_ms, row
+            prices = texts(text, oracle_price=then.index, bid_impact_price=then.mark, ask_impact_price=then.mark)
+            rates = texts(exact, funding_rate=settled, next_funding_rate=exchange.rate_at(symbol, hour_ms))
+            yield hour_ms, {**prices, **rates, "created_at": hour_ms + HISTORY_DELAY_MS}
 
     def account(self, account: str) -> dict[str, Any]:
-        exchange, free = self.exchange, wire_text(self.exchange.available(account))
+        exchange, free, fees = self.exchange, self.exchange.available(account), self.exchange.rules.fees
+        used, maintenance = exchange.initial_margin(account), exchange.maintenance_margin(account)
         return {
-            "balance": wire_text(exchange.wallet(account)),
-            "fee_level": 0,
-            "maker_fee": wire_text(exchange.rules.fees.maker),
-            "taker_fee": wire_text(exchange.rules.fees.taker),
-            "account_equity": wire_text(exchange.equity(account)),
-            "available_to_spend": free,
-            "available_to_withdraw": free,
-            "pending_balance": "0",
-            "pending_interest": "0",
-            "total_margin_used": wire_text(exchange.initial_margin(account)),
-            "cross_mmr": wire_text(exchange.maintenance_margin(account)),
+            **texts(wire_text, balance=exchange.wallet(account), account_equity=exchange.equity(account)),
+            **texts(wire_text, available_to_spend=free, available_to_withdraw=free),
+            **texts(wire_text, maker_fee=fees.maker, taker_fee=fees.taker, total_margin_used=used, cross_mmr=maintenance),
+            **NOT_SIMULATED,
             "positions_count": len(exchange.positions(account)),
             "orders_count": len(exchange.orders(account)),
-            "stop_orders_count": 0,
-            "updated_at": exchange.clock.now_ms(),
+            "updated_at": self.clock.now_ms(),
         }
 
     def _settings(self, account: str) -> dict[str, Any]:
-        chosen = {s: self.exchange.leverage(account, s) for s in self.exchange.listings}
-        changed = [s for s, leverage in chosen.items() if leverage != self.exchange.listings[s].max_leverage]
-        rows = [{"symbol": s, "isolated": False, "leverage": chosen[s]} for s in changed]
+        chosen = {s: (self.exchange.leverage(account, s), most.max_leverage) for s, most in self.exchange.listings.items()}
+        rows = [{"symbol": s, "isolated": False, "leverage": now} for s, (now, most) in chosen.items() if now != most]
         return {"auto_lend_disabled": None, "margin_settings": rows, "spot_settings": []}
 
     def positions(self, account: str) -> list[dict[str, Any]]:
+        exchange = self.exchange
         return [
             {
                 "symbol": symbol,
                 "side": "bid" if held.size > 0 else "ask",
-                "amount": wire_text(abs(held.size)),
-                "entry_price": text(held.entry_price),
-                "margin": "0",
-                "funding": wire_text(held.funding_since_open),
-                "isolated": False,
-                "liquidation_price": text(self.exchange.liquidation_price(account, symbol)),
+                **CROSS,
+                **texts(wire_text, amount=abs(held.size), funding=held.funding_since_open),
+                **texts(text, entry_price=held.entry_price, liquidation_price=exchange.liquidation_price(account, symbol)),
                 "created_at": held.opened_ms,
                 "updated_at": held.updated_ms,
             }
-            for symbol, held in self.exchange.positions(account).items()
+            for symbol, held in exchange.positions(account).items()
         ]
 
     def order(self, order: world.SandboxOrder) -> dict[str, Any]:
+        """An order as the list of open ones tells it."""
         cancelled = order.remaining if order.status.is_terminal else Decimal(0)
         return {
             "order_id": order.order_id,
             "client_order_id": order.client_order_id,
             "symbol": order.venue_symbol,
-            "side": WORD[order.side],
+            "side": wire.BOOK_SIDES[order.side],
             "price": text(order.price),
-            "initial_amount": wire_text(order.size),
-            "filled_amount": wire_text(order.filled),
-            "cancelled_amount": wire_text(cancelled),
-            "stop_price": None,
-            "order_type": self._order_type(order),
-            "stop_parent_order_id": None,
-            "trigger_price_type": None,
+            **texts(wire_text, initial_amount=order.size, filled_amount=order.filled, cancelled_amount=cancelled),
+            **NOTHING_SPECIAL,
+            "order_type": "market" if order.order_id in self._market_orders or order.price is None else "limit",
             "reduce_only": order.reduce_only,
             "created_at": order.created_ms,
             "updated_at": order.updated_ms,
         }
 
-    def _order_type(self, order: world.SandboxOrder) -> str:
-        return "market" if order.order_id in self._market_orders or order.price is None else "limit"
+    def past_order(self, order: world.SandboxOrder) -> dict[str, Any]:
+        """An order as the history tells it."""
+        row = self.order(order)
+        row["initial_price"], row["amount"] = row.pop("price"), row.pop("initial_amount")
+        return row | {"average_filled_price": text(order.average_price or Decimal(0)), "order_status": _word(order)}
 
     def _order_rows(self, account: str) -> Iterable[tuple[int, dict[str, Any]]]:
         for order in reversed(self.exchange.orders(account, open_only=False)):
-            if not _is_public(order):
-                continue
-            row = self.order(order)
-            row["initial_price"], row["amount"] = row.pop("price"), row.pop("initial_amount")
-            row |= {"average_filled_price": text(order.average_price or Decimal(0)), "order_status": _word(order)}
-            yield order.order_id, row | {"reason": _event(order, "") if order.status.is_terminal else None}
+            if _is_public(order):
+                reason = _event(order, "") if order.status.is_terminal else None
+                yield order.order_id, self.past_order(order) | {"reason": reason}
 
     def _order_events(self, query: dict[str, str]) -> dict[str, Any]:
         events = self._events.get(int(query["order_id"]))
@@ -435,51 +400,65 @@ class PacificaSandbox(Facade):
     def _fill_rows(self, account: str, query: dict[str, str]) -> Iterable[tuple[int, dict[str, Any]]]:
         for fill in reversed(self.exchange.fills(account, int(query.get("start_time", 0)))):
             if query.get("symbol", fill.venue_symbol) == fill.venue_symbol:
-                yield fill.fill_id, self.fill(fill)
-
-    def fill(self, fill: world.SandboxFill) -> dict[str, Any]:
-        closing = fill.position_before * fill.side.sign < 0
-        entry = fill.price + fill.side.sign * fill.realised_pnl / fill.size if closing else fill.price
-        direction = "long" if (fill.side is Side.BUY) != closing else "short"
-        return {
-            "history_id": fill.fill_id,
-            "order_id": fill.order_id,
-            "client_order_id": fill.client_order_id,
-            "symbol": fill.venue_symbol,
-            "amount": wire_text(fill.size),
-            "price": wire_text(fill.price),
-            "entry_price": text(entry),
-            "fee": wire_text(fill.fee),
-            "pnl": wire_text(fill.realised_pnl),
-            "event_type": "fulfill_taker" if fill.liquidity is Liquidity.TAKER else "fulfill_maker",
-            "side": f"{'close' if closing else 'open'}_{direction}",
-            "created_at": fill.time_ms,
-            "cause": "market_liquidation" if fill.liquidation else "normal",
-        }
+                yield fill.fill_id, fill_row(fill)
 
     def _payment_rows(self, account: str) -> Iterable[tuple[int, dict[str, Any]]]:
         for paid in reversed(self.exchange.funding_payments(account)):
-            row = {
-                "history_id": paid.payment_id,
-                "symbol": paid.venue_symbol,
-                "side": "bid" if paid.position_size > 0 else "ask",
-                "amount": wire_text(abs(paid.position_size)),
-                "payout": wire_text(paid.amount),
-                "rate": exact(paid.rate),
-                "created_at": paid.time_ms,
-            }
-            yield paid.payment_id, row
+            about = {"history_id": paid.payment_id, "symbol": paid.venue_symbol, "created_at": paid.time_ms}
+            numbers = texts(exact, amount=abs(paid.position_size), payout=paid.amount, rate=paid.rate)
+            yield paid.payment_id, {**about, **numbers, "side": "bid" if paid.position_size > 0 else "ask"}
 
-    def _publish(self, event: world.SandboxEvent) -> None:
+    def on_event(self, event: world.SandboxEvent) -> None:
         self.last_id += 1
-        if isinstance(event, world.OrderChanged) and _is_public(event.order):
-            order, events = event.order, self._events.setdefault(event.order.order_id, [])
-            row = {"history_id": next(self._history_ids), **self.order(order), "order_status": _word(order)}
-            row["event_type"], row["created_at"] = _event(order, self._order_type(order)), order.updated_ms
-            del row["trigger_price_type"], row["updated_at"]
-            events.append(row)
         for socket in tuple(self.sockets):
-            socket.publish(event)
+            if isinstance(socket, _Socket):
+                socket.close_if_silent()
+        li = {"li": self.last_id}
+        match event:
+            case world.BookChanged(symbol):
+                self._tell("book", symbol, lambda: self.snapshot("book", symbol))
+                self._tell("prices", "", lambda: {"data": self.prices([symbol])})
+            case world.TradePrinted(trade):
+                self._tell("trades", trade.venue_symbol, lambda: {"data": [_short_trade(trade) | li]})
+            case world.OrderChanged(order) if _is_public(order):
+                self._record(order)
+                self._tell("account_order_updates", order.account, lambda: {"data": [self._order_update(order) | li]})
+            case world.Filled(fill):
+                row = {"u": fill.account, **li}
+                self._tell("account_trades", fill.account, lambda: {"data": [_short(fill_row(fill), FILL_WORDS) | row]})
+            case world.AccountChanged(account):
+                for channel in ("account_positions", "account_info"):
+                    self._tell(channel, account, lambda: self.snapshot(channel, account))  # noqa: B023  # called at once
+            case _:
+                return
+
+    def _tell(self, channel: str, which: str, content: Callable[[], dict[str, Any]]) -> None:
+        self.publish((channel, which), lambda: {"channel": channel, **content()})
+
+    def snapshot(self, channel: str, which: str) -> dict[str, Any]:
+        """What a channel of SNAPSHOT_CHANNELS tells of a market or an account now."""
+        match channel:
+            case "book":
+                return {"data": {**self.book(which), "li": self.last_id}}
+            case "prices":
+                return {"data": self.prices(self.exchange.listings)}
+            case "account_info":
+                return {"data": _short(self.account(which), ACCOUNT_WORDS)}
+            case _:
+                return {"data": [_short(row, POSITION_WORDS) for row in self.positions(which)], "li": self.last_id}
+
+    def _record(self, order: world.SandboxOrder) -> None:
+        """Keep the event for the history of its order."""
+        row = {"history_id": next(self._history_ids), **self.order(order), "order_status": _word(order)}
+        row["event_type"], row["created_at"] = _event(order, row["order_type"]), order.updated_ms
+        del row["trigger_price_type"], row["updated_at"]
+        self._events.setdefault(order.order_id, []).append(row)
+
+    def _order_update(self, order: world.SandboxOrder) -> dict[str, Any]:
+        row = self.past_order(order)
+        row["event_type"] = _event(order, row["order_type"])
+        last = text(order.average_price or order.price)
+        return {**_short(row, ORDER_WORDS), "u": order.account, "lp": last, "si": None}
 
 
 def _is_public(order: world.SandboxOrder) -> bool:
@@ -507,162 +486,81 @@ def _data(data: Any) -> dict[str, Any]:
 def _page(rows: Iterable[tuple[int, dict[str, Any]]], query: dict[str, str]) -> dict[str, Any]:
     """`rows`: (position, row), newest first. A cursor names the position of the last row that was given."""
     limit = int(query.get("limit", ROWS_DEFAULT))
-    if not 0 < limit <= ROWS_MAX:
+    if limit > ROWS_MAX:
         raise ValueError(f"limit {limit}")
     before = int.from_bytes(base58.b58decode(query["cursor"])) if "cursor" in query else None
-    page: list[tuple[int, dict[str, Any]]] = []
-    for position, row in rows:
-        if before is not None and position >= before:
-            continue
-        if len(page) == limit:
-            cursor = base58.b58encode(page[-1][0].to_bytes(8)).decode()
-            return {"success": True, "data": [row for _, row in page], "next_cursor": cursor, "has_more": True}
-        page.append((position, row))
-    return {"success": True, "data": [row for _, row in page], "next_cursor": None, "has_more": False}
+    page, last = page_below(rows, lambda row: row[0], before, limit)
+    cursor = None if last is None else base58.b58encode(last.to_bytes(8)).decode()
+    return {"success": True, "data": [row for _, row in page], "next_cursor": cursor, "has_more": last is not None}
 
 
 def _trade(trade: world.SandboxTrade) -> dict[str, Any]:
+    said = {"event_type": "fulfill_taker", "cause": "normal", "created_at": trade.time_ms}
+    side = "open_long" if trade.side is Side.BUY else "open_short"
+    return {**said, **texts(wire_text, price=trade.price, amount=trade.size), "side": side}
+
+
+def _short_trade(trade: world.SandboxTrade) -> dict[str, Any]:
+    row = _short(_trade(trade), {"a": "amount", "p": "price", "d": "side", "t": "created_at", "tc": "cause"})
+    return {**row, "u": "", "h": trade.trade_id, "s": trade.venue_symbol}
+
+
+def fill_row(fill: world.SandboxFill) -> dict[str, Any]:
+    """An own fill as REST tells it."""
+    gained = fill.side.sign * fill.realised_pnl / fill.size if fill.is_closing else Decimal(0)
     return {
-        "event_type": "fulfill_taker",
-        "price": wire_text(trade.price),
-        "amount": wire_text(trade.size),
-        "side": "open_long" if trade.side is Side.BUY else "open_short",
-        "cause": "normal",
-        "created_at": trade.time_ms,
+        "history_id": fill.fill_id,
+        "order_id": fill.order_id,
+        "client_order_id": fill.client_order_id,
+        "symbol": fill.venue_symbol,
+        **texts(wire_text, amount=fill.size, price=fill.price, fee=fill.fee, pnl=fill.realised_pnl),
+        "entry_price": text(fill.price + gained),
+        "event_type": f"fulfill_{fill.liquidity}",
+        "side": f"{'close' if fill.is_closing else 'open'}_{'long' if fill.is_of_long else 'short'}",
+        "created_at": fill.time_ms,
+        "cause": "market_liquidation" if fill.liquidation else "normal",
     }
 
 
-class _Socket(FacadeSocket):
-    """One client's subscriptions, by (source, symbol or account)."""
+def _short(row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    return {short: row[long] for short, long in names.items()}
+
+
+class _Socket(TopicSocket):
+    """Topics are (source, symbol or account)."""
 
     def __init__(self, facade: PacificaSandbox, peer: Peer) -> None:
-        self._facade = facade
-        self._peer = peer
-        self._topics: dict[tuple[str, str], None] = {}
-        self._heard_ms = facade.exchange.clock.now_ms()
+        super().__init__(facade, peer)
+        self._venue = facade
+        self._heard_ms = facade.clock.now_ms()
+
+    def close_if_silent(self) -> None:
+        """Drop a client that said nothing for a minute."""
+        if self._venue.clock.now_ms() - self._heard_ms > self._venue.clock.wire_ms(SILENCE_MS_MAX):
+            self.peer.close("no message within 60 s")
 
     def on_frame(self, frame: bytes) -> None:
-        clock = self._facade.exchange.clock
-        self._heard_ms = clock.now_ms()
+        self._heard_ms = self._venue.clock.now_ms()
         try:
             message = msgspec.json.decode(frame)
-            method = message.get("method")
-            if method == "ping":
-                self._send({"channel": "pong"})
-            elif method in ("subscribe", "unsubscribe"):
-                self._subscription(method, message["params"])
+            if message.get("method") == "ping":
+                self.send({"channel": "pong"})
             else:
-                raise ValueError(f"unknown method {method}")
+                self._subscription(message["method"], message["params"])
         except (AttributeError, LookupError, TypeError, ValueError):
-            self._send({"code": 400, "err": "Invalid request", "t": clock.now_ms()})
-
-    def on_close(self) -> None:
-        for source, which in self._topics:
-            if source == "book":
-                self._facade.exchange.unwatch(which)
-        self._facade.sockets.discard(self)
-
-    def publish(self, event: world.SandboxEvent) -> None:
-        clock = self._facade.exchange.clock
-        if clock.now_ms() - self._heard_ms > clock.wire_ms(SILENCE_MS_MAX):
-            self._peer.close("no message within 60 s")
-            return
-        match event:
-            case world.BookChanged(which):
-                sources = ["book", "prices"]
-            case world.TradePrinted(trade):
-                which, sources = trade.venue_symbol, ["trades"]
-            case world.OrderChanged(order) if _is_public(order):
-                which, sources = order.account, ["account_order_updates"]
-            case world.Filled(fill):
-                which, sources = fill.account, ["account_trades"]
-            case world.AccountChanged(which):
-                sources = ["account_positions", "account_info"]
-            case _:
-                return
-        for source in sources:
-            if (source, which) in self._topics or (source == "prices" and (source, "") in self._topics):
-                self._push(source, which, event)
+            self.send({"code": 400, "err": "Invalid request", "t": self._heard_ms})
 
     def _subscription(self, method: str, params: dict[str, Any]) -> None:
-        source = params["source"]
-        which = params["account"] if source.startswith("account_") else "" if source == "prices" else params["symbol"]
-        exchange, topic = self._facade.exchange, (source, which)
-        public = source in ("book", "trades") and which in exchange.listings
-        if not public and source not in ("prices", *_SNAPSHOTS, "account_order_updates", "account_trades"):
-            raise ValueError(f"unknown source {source}")
-        self._send({"channel": method, "data": params})
-        if method == "subscribe" and topic not in self._topics:
-            if source == "book":
-                exchange.watch(which)
-            self._topics[topic] = None
-        elif method == "unsubscribe" and topic in self._topics:
-            del self._topics[topic]
-            if source == "book":
-                exchange.unwatch(which)
+        source, exchange = params["source"], self._venue.exchange
+        is_own, is_listed = source.startswith("account_"), params.get("symbol") in exchange.listings
+        which = params["account"] if is_own else "" if source == "prices" else params["symbol"]
+        known = source in (*SNAPSHOT_CHANNELS, *EVENT_CHANNELS) and (is_own or source == "prices" or is_listed)
+        if not known or method not in ("subscribe", "unsubscribe"):
+            raise ValueError(f"unknown {method} {source}")
+        self.send({"channel": method, "data": params})
+        if method == "unsubscribe":
+            self.leave((source, which))
             return
-        is_account_known = which in exchange.listings or not which or exchange.has_account(which)
-        if method == "subscribe" and is_account_known and source in ("book", "prices", *_SNAPSHOTS):
-            self._push(source, which, None)
-
-    def _push(self, source: str, which: str, event: world.SandboxEvent | None) -> None:
-        facade, li = self._facade, self._facade.last_id
-        beside: dict[str, Any] = {}
-        data: Any
-        match source:
-            case "book":
-                data = {**facade.book(which), "li": li}
-            case "prices":
-                data = facade.prices([which] if which else facade.exchange.listings)
-            case "account_info":
-                row = facade.account(which)
-                data = {short: row[long] for short, long in _ACCOUNT.items()}
-            case "account_positions":
-                data, beside = [_short(row, _POSITION) for row in facade.positions(which)], {"li": li}
-            case _:
-                data = [self._event(event, li)]
-        self._send({"channel": source, "data": data, **beside})
-
-    def _event(self, event: world.SandboxEvent | None, li: int) -> dict[str, Any]:
-        """One row of a channel that has no snapshot."""
-        facade = self._facade
-        if isinstance(event, world.TradePrinted):
-            trade, row = event.trade, _trade(event.trade)
-            own = {"u": "", "h": trade.trade_id, "s": trade.venue_symbol, "tc": "normal", "li": li}
-            return own | {"a": row["amount"], "p": row["price"], "d": row["side"], "t": trade.time_ms}
-        if isinstance(event, world.Filled):
-            return {**_short(facade.fill(event.fill), _FILL), "u": event.fill.account, "li": li}
-        if not isinstance(event, world.OrderChanged):
-            raise TypeError(f"{event!r} is nobody's row")
-        order, row = event.order, facade.order(event.order)
-        average, last = text(order.average_price or Decimal(0)), text(order.average_price or order.price)
-        said = {"u": order.account, "p": average, "ip": row["price"], "lp": last, "os": _word(order), "si": None, "li": li}
-        said |= {"oe": _event(order, row["order_type"]), "r": order.reduce_only, "ct": order.created_ms, "ut": order.updated_ms}
-        return {key: value for key, value in _short(row, _ORDER).items() if key not in ("c", "t", "ro", "p")} | said
-
-    def _send(self, message: dict[str, Any]) -> None:
-        self._peer.send(msgspec.json.encode(message))
-
-
-def _short(row: dict[str, Any], words: dict[str, str]) -> dict[str, Any]:
-    return {short: row[long] for short, long in words.items()}
-
-
-def _words(text_of_pairs: str) -> dict[str, str]:
-    return dict(pair.split("=") for pair in text_of_pairs.split())
-
-
-_SNAPSHOTS = ("account_info", "account_positions")
-_ACCOUNT = _words(
-    "ae=account_equity as=available_to_spend aw=available_to_withdraw b=balance f=fee_level mu=total_margin_used cm=cross_mmr "
-    "oc=orders_count pb=pending_balance pc=positions_count sc=stop_orders_count t=updated_at"
-)
-_POSITION = _words("s=symbol d=side a=amount p=entry_price m=margin f=funding i=isolated l=liquidation_price t=updated_at")
-_ORDER = _words(
-    "i=order_id I=client_order_id s=symbol d=side p=price a=initial_amount f=filled_amount c=cancelled_amount t=created_at "
-    "ot=order_type sp=stop_price ro=reduce_only"
-)
-_FILL = _words(
-    "h=history_id i=order_id I=client_order_id s=symbol p=price o=entry_price a=amount te=event_type ts=side tc=cause f=fee "
-    "n=pnl t=created_at"
-)
+        self.join((source, which))
+        if source in SNAPSHOT_CHANNELS and (not is_own or exchange.has_account(which)):
+            self.send({"channel": source, **self._venue.snapshot(source, which)})

@@ -1,6 +1,6 @@
 """Pacifica's own words, only the fields we use, each beside the function that crosses into the domain.
 
-Numbers come as strings; books and statistics decode to float, orders and money to Decimal. The enums are strict: a word that is
+Numbers come as strings; books and statistics decode to float, orders and money to Decimal. Literals are strict: a word that is
 not in them does not decode. WebSocket frames carry the same things as REST under one-letter names.
 Source: venue sheet sections 3 to 9.
 """
@@ -8,8 +8,7 @@ Source: venue sheet sections 3 to 9.
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -18,52 +17,21 @@ from exchange_clients.domain.assets import identify
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, PriceRule
 from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade
-from exchange_clients.domain.orders import Fill, Liquidity, Order, OrderStatus
+from exchange_clients.domain.orders import Fill, Liquidity, Order, OrderStatus, TimeInForce
 from exchange_clients.domain.provenance import Provenance
 from exchange_clients.domain.side import Side
+from exchange_clients.engine.short_names import renamed, words
 
 VENUE = "pacifica"
 QUOTE = "USDC"
 T = TypeVar("T")
-
-
-class BookSide(StrEnum):
-    """Of an order; of a position, bid is long."""
-
-    BID = "bid"
-    ASK = "ask"
-
-
-class TradeSide(StrEnum):
-    OPEN_LONG = "open_long"
-    CLOSE_SHORT = "close_short"
-    OPEN_SHORT = "open_short"
-    CLOSE_LONG = "close_long"
-
-
-class TradeEvent(StrEnum):
-    TAKER = "fulfill_taker"
-    MAKER = "fulfill_maker"
-
-
-class OrderState(StrEnum):
-    OPEN = "open"
-    PARTIALLY_FILLED = "partially_filled"
-    FILLED = "filled"
-    CANCELLED = "cancelled"
-    REJECTED = "rejected"
-
-
-SIDES = {BookSide.BID: Side.BUY, BookSide.ASK: Side.SELL}
+BookSide = Literal["bid", "ask"]
+"""Of an order; of a position, bid is long."""
+TradeSide = Literal["open_long", "close_short", "open_short", "close_long"]
+SIDES = {"bid": Side.BUY, "ask": Side.SELL}
 BOOK_SIDES = {side: word for word, side in SIDES.items()}
-BUYS = frozenset({TradeSide.OPEN_LONG, TradeSide.CLOSE_SHORT})
-STATUSES = {
-    OrderState.OPEN: OrderStatus.OPEN,
-    OrderState.PARTIALLY_FILLED: OrderStatus.OPEN,
-    OrderState.FILLED: OrderStatus.FILLED,
-    OrderState.CANCELLED: OrderStatus.CANCELLED,
-    OrderState.REJECTED: OrderStatus.REJECTED,
-}
+TRADE_SIDES = {"open_long": Side.BUY, "close_short": Side.BUY, "open_short": Side.SELL, "close_long": Side.SELL}
+TIF = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.POST_ONLY: "ALO"}
 
 
 class Reply(msgspec.Struct, Generic[T], frozen=True):
@@ -72,6 +40,11 @@ class Reply(msgspec.Struct, Generic[T], frozen=True):
     data: T
     next_cursor: str | None = None
     has_more: bool = False
+
+    def cursor_back_to(self, since_ms: int) -> str | None:
+        """Where a list (newest first) goes on; None when every row since `since_ms` is here."""
+        rows: Any = self.data
+        return self.next_cursor if self.has_more and rows and rows[-1].created_at >= since_ms else None
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -154,7 +127,7 @@ class OrderRow(msgspec.Struct, frozen=True):
     reduce_only: bool
     created_at: int
     client_order_id: str | None = None
-    order_status: OrderState = OrderState.OPEN
+    order_status: Literal["open", "partially_filled", "filled", "cancelled", "rejected"] = "open"
     initial_amount: Decimal | None = None
     amount: Decimal | None = None
     price: Decimal | None = None
@@ -177,30 +150,6 @@ class OrderRow(msgspec.Struct, frozen=True):
         return size
 
 
-class OrderUpdate(msgspec.Struct, frozen=True):
-    """`i`, `I` ids, `a` amount, `f` filled, `ip` initial price, `p` average price, `os` state, `oe` event, `ot` type."""
-
-    i: int
-    I: str | None  # noqa: E741  # the venue's name
-    s: str
-    d: BookSide
-    a: Decimal
-    f: Decimal
-    ip: Decimal | None
-    p: Decimal | None
-    os: OrderState
-    oe: str
-    ot: str
-    r: bool
-    ct: int
-    ut: int
-
-    def row(self) -> OrderRow:
-        """The same in the words of REST."""
-        first = (self.i, self.s, self.d, self.f, self.ot, self.r, self.ct, self.I, self.os, None, self.a)
-        return OrderRow(*first, initial_price=self.ip, average_filled_price=self.p, event_type=self.oe, updated_at=self.ut)
-
-
 class FillRow(msgspec.Struct, frozen=True):
     history_id: int
     order_id: int
@@ -209,28 +158,9 @@ class FillRow(msgspec.Struct, frozen=True):
     amount: Decimal
     price: Decimal
     fee: Decimal
-    event_type: TradeEvent
+    event_type: Literal["fulfill_taker", "fulfill_maker"]
     side: TradeSide
     created_at: int
-
-
-class FillUpdate(msgspec.Struct, frozen=True):
-    """`h` history id, `i`, `I` order ids, `te` event, `ts` side, `f` fee."""
-
-    h: int
-    i: int
-    I: str | None  # noqa: E741  # the venue's name
-    s: str
-    a: Decimal
-    p: Decimal
-    f: Decimal
-    te: TradeEvent
-    ts: TradeSide
-    t: int
-
-    def row(self) -> FillRow:
-        """The same in the words of REST."""
-        return FillRow(self.h, self.i, self.I, self.s, self.a, self.p, self.f, self.te, self.ts, self.t)
 
 
 class PositionRow(msgspec.Struct, frozen=True):
@@ -240,21 +170,6 @@ class PositionRow(msgspec.Struct, frozen=True):
     entry_price: Decimal
     liquidation_price: Decimal | None
     updated_at: int
-
-
-class PositionUpdate(msgspec.Struct, frozen=True):
-    """`a` amount, `p` entry price, `l` liquidation price."""
-
-    s: str
-    d: BookSide
-    a: Decimal
-    p: Decimal
-    l: Decimal | None  # noqa: E741  # the venue's name
-    t: int
-
-    def row(self) -> PositionRow:
-        """The same in the words of REST."""
-        return PositionRow(self.s, self.d, self.a, self.p, self.l, self.t)
 
 
 class LeverageSetting(msgspec.Struct, frozen=True):
@@ -277,13 +192,11 @@ class Account(msgspec.Struct, frozen=True):
     updated_at: int
 
 
-class AccountUpdate(msgspec.Struct, frozen=True):
-    """`b` balance, `ae` equity, `as` spendable."""
-
-    b: Decimal
-    ae: Decimal
-    t: int
-    spendable: Decimal = msgspec.field(name="as")
+class AccountUpdate(msgspec.Struct, frozen=True, rename={"balance": "b", "equity": "ae", "spendable": "as", "updated_at": "t"}):
+    balance: Decimal
+    equity: Decimal
+    spendable: Decimal
+    updated_at: int
 
 
 class PaymentRow(msgspec.Struct, frozen=True):
@@ -298,35 +211,26 @@ class PaymentRow(msgspec.Struct, frozen=True):
     created_at: int
 
 
-class Frame(msgspec.Struct, Generic[T], frozen=True):
-    """A WebSocket frame of a channel."""
-
-    data: T
+ORDER_WORDS = words(
+    "i=order_id I=client_order_id s=symbol d=side a=amount f=filled_amount ip=initial_price p=average_filled_price "
+    "os=order_status oe=event_type ot=order_type r=reduce_only ct=created_at ut=updated_at"
+)
+FILL_WORDS = words(
+    "h=history_id i=order_id I=client_order_id s=symbol a=amount p=price f=fee te=event_type ts=side t=created_at"
+)
+POSITION_WORDS = words("s=symbol d=side a=amount p=entry_price l=liquidation_price t=updated_at")
+OrderUpdate, FillUpdate = renamed(OrderRow, ORDER_WORDS), renamed(FillRow, FILL_WORDS)
+PositionUpdate = renamed(PositionRow, POSITION_WORDS)
 
 
 def to_instruments(markets: list[Market]) -> list[Instrument]:
     """The perpetuals; spot markets share the list. The order minimum is notional, so a size has none but its lot."""
-    found = []
-    for row in markets:
-        if row.instrument_type != "perpetual":
-            continue
-        asset = identify(row.symbol)
-        found.append(
-            Instrument(
-                venue=VENUE,
-                symbol=asset.base,
-                venue_symbol=row.symbol,
-                venue_id=row.symbol,
-                multiplier=asset.multiplier,
-                quote=QUOTE,
-                price_rule=PriceRule(row.tick_size),
-                lot_size=row.lot_size,
-                min_size=row.lot_size,
-                min_notional=row.min_order_size,
-                max_leverage=row.max_leverage,
-            )
-        )
-    return found
+
+    def one(row: Market) -> Instrument:
+        terms = (PriceRule(row.tick_size), row.lot_size, row.min_order_size, row.max_leverage)
+        return Instrument.perpetual(VENUE, row.symbol, identify(row.symbol), QUOTE, *terms)
+
+    return [one(row) for row in markets if row.instrument_type == "perpetual"]
 
 
 def to_book(book: Book, symbol: str, provenance: Provenance) -> OrderBook:
@@ -336,46 +240,24 @@ def to_book(book: Book, symbol: str, provenance: Provenance) -> OrderBook:
 
 def to_stats(row: PriceRow, provenance: Provenance) -> MarketStats:
     """Open interest comes in base units, volume in USD. The list has a mid but no best bid and ask, so those stay unknown."""
-    return MarketStats(
-        venue=VENUE,
-        symbol=identify(row.symbol).base,
-        venue_symbol=row.symbol,
-        mark_price=row.mark,
-        index_price=row.oracle,
-        open_interest_usd=None if row.mark is None or row.open_interest is None else row.open_interest * row.mark,
-        volume_24h_usd=row.volume_24h,
-        best_bid=None,
-        best_ask=None,
-        time_ms=row.timestamp,
-        provenance=provenance,
-    )
+    figures = (row.mark, row.oracle, row.open_interest, row.volume_24h)
+    return MarketStats.of(VENUE, row.symbol, identify(row.symbol), *figures, row.timestamp, provenance)
 
 
 def to_trade(row: TradeRow, symbol: str, provenance: Provenance) -> Trade:
     """The list gives trades no id; instant, price, size and side stand in for one."""
-    trade_id = f"{row.created_at}:{row.price}:{row.amount}:{row.side.value}"
-    side = Side.BUY if row.side in BUYS else Side.SELL
-    return Trade(VENUE, symbol, trade_id, side, row.price, row.amount, row.created_at, provenance)
+    trade_id = f"{row.created_at}:{row.price}:{row.amount}:{row.side}"
+    return Trade(VENUE, symbol, trade_id, TRADE_SIDES[row.side], row.price, row.amount, row.created_at, provenance)
 
 
 def to_order(row: OrderRow) -> Order:
-    status = STATUSES[row.order_status]
-    ended = status in (OrderStatus.CANCELLED, OrderStatus.REJECTED)
-    return Order(
-        venue=VENUE,
-        symbol=identify(row.symbol).base,
-        venue_order_id=str(row.order_id),
-        client_order_id=row.client_order_id,
-        side=SIDES[row.side],
-        size=row.size,
-        filled=row.filled_amount,
-        price=None if row.order_type == "market" else row.price or row.initial_price,
-        average_price=(row.average_filled_price or None) if row.filled_amount else None,
-        status=status,
-        reduce_only=row.reduce_only,
-        reason=(row.reason or row.event_type) if ended else "",
-        updated_ms=row.updated_at or row.created_at,
-    )
+    status = OrderStatus.OPEN if row.order_status == "partially_filled" else OrderStatus(row.order_status)
+    who = (VENUE, identify(row.symbol).base, str(row.order_id), row.client_order_id, SIDES[row.side])
+    price = None if row.order_type == "market" else row.price or row.initial_price
+    average = (row.average_filled_price or None) if row.filled_amount else None
+    reason = (row.reason or row.event_type) if status in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else ""
+    state = (status, row.reduce_only, reason, row.updated_at or row.created_at)
+    return Order(*who, row.size, row.filled_amount, price, average, *state)
 
 
 def to_order_of(events: list[OrderRow]) -> Order:
@@ -385,20 +267,9 @@ def to_order_of(events: list[OrderRow]) -> Order:
 
 
 def to_fill(row: FillRow) -> Fill:
-    return Fill(
-        venue=VENUE,
-        symbol=identify(row.symbol).base,
-        fill_id=str(row.history_id),
-        venue_order_id=str(row.order_id),
-        client_order_id=row.client_order_id,
-        side=Side.BUY if row.side in BUYS else Side.SELL,
-        size=row.amount,
-        price=row.price,
-        fee=row.fee,
-        fee_asset=QUOTE,
-        liquidity=Liquidity.TAKER if row.event_type is TradeEvent.TAKER else Liquidity.MAKER,
-        time_ms=row.created_at,
-    )
+    who = (VENUE, identify(row.symbol).base, str(row.history_id), str(row.order_id), row.client_order_id, TRADE_SIDES[row.side])
+    liquidity = Liquidity.TAKER if row.event_type == "fulfill_taker" else Liquidity.MAKER
+    return Fill(*who, row.amount, row.price, row.fee, QUOTE, liquidity, row.created_at)
 
 
 def to_position(row: PositionRow, mark: Decimal | None = None, leverage: Decimal | None = None) -> Position:

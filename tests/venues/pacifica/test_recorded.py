@@ -123,14 +123,14 @@ def test_documented_frames_decode() -> None:
         b'"si":null,"r":false,"ct":1765017049008,"ut":1765017219639,"li":1559696133}]}'
     )
     frame = msgspec.json.decode(update, type=common.ORDERS_CHANNEL.frame, strict=False)
-    order = wire.to_order(frame.data[0].row())
+    order = wire.to_order(frame.data[0])
     assert (order.status, order.average_price, order.reason) == (OrderStatus.FILLED, 89501, "")
     positions = (
         b'{"channel":"account_positions","data":[{"s":"BTC","d":"bid","a":"0.00044","p":"87285.5","m":"0","f":"-0.00023989",'
         b'"i":false,"l":"-95166.79231","t":1764133656974}],"li":1559412952}'
     )
     frame = msgspec.json.decode(positions, type=common.POSITIONS_CHANNEL.frame, strict=False)
-    position = wire.to_position(frame.data[0].row())
+    position = wire.to_position(frame.data[0])
     assert position.size == Decimal("0.00044") and position.liquidation_price is None, "no price liquidates it"
 
 
@@ -151,12 +151,12 @@ def test_the_documented_history_row_of_a_rejected_order() -> None:
     row = wire.OrderRow(
         order_id=7,
         symbol="kPEPE",
-        side=wire.BookSide.ASK,
+        side="ask",
         filled_amount=Decimal(0),
         order_type="limit",
         reduce_only=False,
         created_at=1,
-        order_status=wire.OrderState.REJECTED,
+        order_status="rejected",
         amount=Decimal(100),
         initial_price=Decimal("0.0061"),
         event_type="post_only_rejected",
