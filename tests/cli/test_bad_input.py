@@ -112,7 +112,7 @@ def test_unknown_fault(root: Path) -> None:
 def sandbox(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[dict]:
     """A sandbox server of every venue, as an operator would start it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "exchange_clients.sandbox.server", "--account", "bot:10000", "--until-stdin-closes"],
+        [sys.executable, "-m", "exchange_clients.sandbox.server", "--account", "bot:10000", "--account", "other:10000", "--until-stdin-closes"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -148,6 +148,19 @@ def test_malformed_key(root: Path, tmp_path: Path, sandbox: dict, venue: str) ->
     result = runbot(root, "run", "--config", str(config), "--environment", "sandbox", "--sandbox", str(told), cwd=tmp_path)
     must_say(result, venue, "private_key")
     assert "not-a-key" not in result.stderr + result.stdout
+
+
+@pytest.mark.parametrize("venue", registry.names())
+def test_wrong_key(root: Path, tmp_path: Path, sandbox: dict, venue: str) -> None:
+    """A well-formed key of somebody else: found out before anything is sent."""
+    config = tmp_path / "bot.yaml"
+    config.write_text(GOOD)
+    accounts = {name: {"bot": dict(held["bot"])} for name, held in sandbox["accounts"].items()}
+    accounts[venue]["bot"]["private_key"] = sandbox["accounts"][venue]["other"]["private_key"]
+    told = ports_file(tmp_path, {**sandbox, "accounts": accounts})
+    result = runbot(root, "run", "--config", str(config), "--environment", "sandbox", "--sandbox", str(told), cwd=tmp_path)
+    must_say(result, venue)
+    assert "opening" not in result.stdout
 
 
 def test_unknown_account_and_missing_sandbox_file(root: Path, tmp_path: Path, sandbox: dict) -> None:

@@ -290,6 +290,17 @@ async def test_a_wrong_key_is_refused_and_nothing_happens(on: Stage) -> None:
         assert mixed["private_key"] not in str(refusal.value)
 
 
+async def test_access_is_verified_before_anything_is_sent(on: Stage) -> None:
+    await on.client.verify_access()
+    stranger = on.server.world.enrol(on.spec.name, "another stranger", Decimal(1000))
+    assert on.wiring.credentials is not None
+    mixed = type(stranger)({**on.wiring.credentials.values, "private_key": stranger["private_key"]})
+    async with on.spec.client_class()(replace(on.wiring, credentials=mixed)) as client:
+        with pytest.raises(AuthenticationFailed) as refusal:
+            await client.verify_access()
+    assert stranger["private_key"] not in str(refusal.value)
+
+
 async def _fills_of_account(on: Stage):
     return await on.client.fetch_fills()
 
