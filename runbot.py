@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +25,8 @@ from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.clock import SystemClock
 from exchange_clients.engine.http import AiohttpTransport
+from exchange_clients.engine.rate_limit import RateLimits
+from exchange_clients.engine.shared_rate_limit import SharedRateLimits
 from exchange_clients.engine.transport import HttpTransport, WebSocketTransport
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.errors import ExchangeError, Misconfigured
@@ -158,8 +160,7 @@ async def run_demo(options: DemoOptions) -> int:
     terminal = Terminal(console(), lambda: f"{clock.now():%m-%d %H:%M} UTC")
     stopping = _on_signals()
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perp-demo-")))
-        folder.chmod(0o711)  # started by root, the database runs as another user and must reach its own directory
+        folder = _demo_folder(stack)
         sandbox = await _start_sandbox(stack, options, clock)
         told = json.loads(await sandbox.first_line(READY_WITHIN_S))
         terminal.say(
@@ -178,6 +179,13 @@ async def run_demo(options: DemoOptions) -> int:
             terminal.say(f"everything stays up: http://127.0.0.1:{options.service_port}/api/v1/docs – interrupt to end", "bold")
             await stopping.wait()
         return status
+
+
+def _demo_folder(stack: AsyncExitStack) -> Path:
+    """Where the demo keeps its files until it ends."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perp-demo-")))
+    folder.chmod(0o711)  # started by root, the database runs as another user and must reach its own directory
+    return folder
 
 
 def _demo_start_ms(options: DemoOptions) -> int:
@@ -207,6 +215,7 @@ async def _start_service(
         "FUNDING_DATA_DIR": str(folder / "service"),
         "FUNDING_COLLECTION_INTERVAL_S": str(DEMO_COLLECTION_LOOP_S * options.speed),
         "FUNDING_DIE_WITH_PARENT": "1",
+        "FUNDING_LIMITS_DIR": str(folder / "limits"),
     }
     return await _child(stack, "the funding service", [sys.executable, "-m", "funding_rate_service"], settings)
 
@@ -270,7 +279,9 @@ async def _one_bot(
     config = settings.settings.scaled(speed)
     async with AsyncExitStack() as stack:
         clients: dict[str, BaseExchangeClient] = {}
+        limits = SharedRateLimits(Path(settings.bot.limits_dir)) if settings.bot.limits_dir else RateLimits()
         for venue, wiring in place.wirings.items():
+            wiring = replace(wiring, limits=limits)
             clients[venue] = await stack.enter_async_context(registry.spec(venue).client_class()(wiring))
         await _check_symbols(clients, config.symbols)
         bot = TradingBot(

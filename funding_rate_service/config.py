@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     `database_url`: an existing PostgreSQL; without it an embedded one keeps its files in `data_dir`.
     `venues`: comma-separated; default: all. `clock`: text of SystemClock.as_text; empty is the machine's clock.
     `stale_after_s`: an observation older than this is not ranked; default: five collection intervals, at least 300.
+    `limits_dir`: a folder in which processes behind one address share the venues' request budgets; default: a budget of its own.
     `price_band`: how far two venues' marks may lie apart, as a fraction, for the pair to be the same asset.
     """
 
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     price_band: float = Field(default=0.02, gt=0, lt=1)
     history_hours: int = Field(default=168, ge=48, le=2000)
     die_with_parent: bool = False
+    limits_dir: Path | None = None
 
     @field_validator("venues", mode="before")
     @classmethod

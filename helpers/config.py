@@ -23,7 +23,8 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class BotSettings:
-    """`venues`: where the bot may trade; none named means every venue there is. `journal`: the SQLite file. Times in market ms.
+    """`venues`: where the bot may trade; none named means every venue there is. `limits_dir`: a folder in which processes
+    behind one address share the venues' request budgets; "" means a budget of its own. `journal`: the SQLite file. Times in market ms.
 
     `tick_ms`: how often strategies hear that time passed. `rank_every_ms`: between two looks at the ranking.
     `funding_every_ms`: between two readings of booked funding. `settle_attempts`, `settle_wait_ms`: how often and how far
@@ -34,6 +35,7 @@ class BotSettings:
     venues: tuple[str, ...] = ()
     journal: str = "bot.sqlite3"
     service_url: str = "http://127.0.0.1:8000"
+    limits_dir: str = ""
     tick_ms: int = 1_000
     rank_every_ms: int = 30_000
     funding_every_ms: int = 300_000

@@ -1,46 +1,50 @@
-"""Budgets. A call takes its weight before it is signed, so that a signature never ages in a queue."""
+"""Budgets. A call takes its weight before it is signed, so that a signature never ages in a queue.
+
+Reads leave a share of every budget alone: a cancellation must not wait behind somebody's curiosity.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 
-from exchange_clients.engine.endpoint import Meter
+from exchange_clients.engine.endpoint import Meter, Retry
 from exchange_clients.errors import RateLimited
 
 WAIT_S_MAX = 30.0
+SHARES = {Retry.READ: 0.8, Retry.ACT: 1.0}
 
 
 class RateLimit:
-    """One meter for one key: at most `capacity` units in any `window_s` seconds of the event loop, whatever the pattern."""
+    """One meter for one key: at most `capacity` units in any `window_s` seconds, whatever the pattern. Times are loop seconds."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, taken: Iterable[tuple[float, float]] = (), closed_until: float = 0.0) -> None:
+        """`taken`: (time, weight) of earlier uses, oldest first."""
         self._meter = meter
-        self._taken: deque[tuple[float, float]] = deque()
-        self._used = 0.0
-        self._closed_until = 0.0
+        self.taken = deque(taken)
+        self.closed_until = closed_until
 
-    def wait_s(self, weight: float, now: float) -> float:
-        """Seconds from loop time `now` until `weight` may be used, behind everything that was taken before."""
-        while self._taken and self._taken[0][0] <= now - self._meter.window_s:
-            self._used -= self._taken.popleft()[1]
-        at = max(now, self._closed_until, self._taken[-1][0] if self._taken else now)
-        used = self._used
-        for taken_at, freed in self._taken:
-            if used + weight <= self._meter.capacity:
+    def take(self, weight: float, now: float, share: float = 1.0) -> float:
+        """Use `weight` now if `share` of the capacity allows it: returns 0. Otherwise the seconds to wait before asking again."""
+        meter, taken = self._meter, self.taken
+        while taken and taken[0][0] <= now - meter.window_s:
+            taken.popleft()
+        wait = self.closed_until - now
+        room = max(meter.capacity * share, weight) - weight - sum(used for _, used in taken)
+        for taken_at, used in taken:
+            if room >= 0:
                 break
-            used -= freed
-            at = max(at, taken_at + self._meter.window_s)
-        return at - now
-
-    def take(self, weight: float, at: float) -> None:
-        """Use `weight` at loop time `at`, as `wait_s` allowed it."""
-        self._taken.append((at, weight))
-        self._used += weight
+            room += used
+            wait = max(wait, taken_at + meter.window_s - now)
+        if wait > 0:
+            return wait
+        taken.append((now, weight))
+        return 0.0
 
     def close_for(self, seconds: float, now: float) -> None:
         """The venue said it is too much: nothing before `now` + `seconds`."""
-        self._closed_until = max(self._closed_until, now + seconds)
+        self.closed_until = max(self.closed_until, now + seconds)
 
 
 class RateLimits:
@@ -49,19 +53,26 @@ class RateLimits:
     def __init__(self) -> None:
         self._limits: dict[tuple[str, str, str], RateLimit] = {}
 
-    def limit(self, venue: str, meter: Meter, key: str) -> RateLimit:
-        """The budget of `venue` for `meter`, counted for `key`."""
+    async def take(self, venue: str, operation: str, meter: Meter, key: str, weight: float, share: float = 1.0) -> None:
+        """Wait for `weight` units. Raises RateLimited, before anything is sent, when that would take over WAIT_S_MAX."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + WAIT_S_MAX
+        while (wait := self.try_take(venue, meter, key, weight, share, clock())) > 0:
+            if clock() + wait > deadline:
+                detail = f"our budget of {meter.name} is spent for {wait:.0f} s; nothing was sent"
+                raise RateLimited(venue, operation, detail, wait)
+            await asyncio.sleep(wait)
+
+    def try_take(self, venue: str, meter: Meter, key: str, weight: float, share: float, now: float) -> float:
+        """Take `weight` at loop time `now` and return 0, or take nothing and return the seconds to wait."""
+        return self._limit(venue, meter, key).take(weight, now, share)
+
+    def close_for(self, venue: str, meter: Meter, key: str, seconds: float) -> None:
+        """The venue refused for `seconds`."""
+        self._limit(venue, meter, key).close_for(seconds, asyncio.get_running_loop().time())
+
+    def _limit(self, venue: str, meter: Meter, key: str) -> RateLimit:
         found = self._limits.get((venue, meter.name, key))
         if found is None:
             found = self._limits[venue, meter.name, key] = RateLimit(meter)
         return found
-
-    async def take(self, venue: str, operation: str, meter: Meter, key: str, weight: float) -> None:
-        """Wait for `weight` units. Raises RateLimited, before anything is sent, when that would take over WAIT_S_MAX."""
-        limit, now = self.limit(venue, meter, key), asyncio.get_running_loop().time()
-        wait = limit.wait_s(weight, now)
-        if wait > WAIT_S_MAX:
-            raise RateLimited(venue, operation, f"our {meter.name} budget is spent for {wait:.0f} s; nothing was sent", wait)
-        limit.take(weight, now + wait)
-        if wait > 0:
-            await asyncio.sleep(wait)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from exchange_clients.engine.endpoint import Call, Endpoint, Retry
+from exchange_clients.engine.rate_limit import SHARES
 from exchange_clients.engine.retry import repeat
 from exchange_clients.engine.transport import HttpRequest, HttpResponse, TransportFailure
 from exchange_clients.engine.wiring import Wiring
@@ -86,7 +86,7 @@ class Session:
     async def _once(self, call: Call) -> Any:
         endpoint = call.endpoint
         limits, key = self._wiring.limits, self._dialect.meter_key(call)
-        await limits.take(self._venue, endpoint.name, endpoint.meter, key, endpoint.weight)
+        await limits.take(self._venue, endpoint.name, endpoint.meter, key, endpoint.weight, SHARES[endpoint.retry])
         await self._dialect.prepare(call)
         headers, body = self._dialect.sign(call)
         request = HttpRequest(endpoint.method, self._url(call), headers, body, endpoint.timeout_s)
@@ -99,7 +99,7 @@ class Session:
             return self._decode(endpoint, response.body)
         if isinstance(error, RateLimited) or response.status == 429:
             wait = error.retry_after_s if isinstance(error, RateLimited) else RETRY_AFTER_S_DEFAULT
-            limits.limit(self._venue, endpoint.meter, key).close_for(wait, asyncio.get_running_loop().time())
+            limits.close_for(self._venue, endpoint.meter, key, wait)
         raise error
 
     def _url(self, call: Call) -> str:

@@ -10,6 +10,8 @@ from exchange_clients import registry
 from exchange_clients.base import BaseFundingAdapter
 from exchange_clients.engine.clock import Clock
 from exchange_clients.engine.http import AiohttpTransport
+from exchange_clients.engine.rate_limit import RateLimits
+from exchange_clients.engine.shared_rate_limit import SharedRateLimits
 from exchange_clients.engine.websocket import PicowsTransport
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.spec import Urls, VenueSpec
@@ -36,11 +38,12 @@ async def open_venues(settings: Settings, clock: Clock) -> AsyncIterator[Sequenc
         http, websocket = AiohttpTransport(), PicowsTransport()
         stack.push_async_callback(http.close)
         stack.push_async_callback(websocket.close)
+        limits = RateLimits() if settings.limits_dir is None else SharedRateLimits(settings.limits_dir)
         venues = []
         for name in settings.venues:
             spec = registry.spec(name)
             urls = _urls(settings, spec)
-            wiring = Wiring(settings.environment, urls.rest, urls.websocket, clock, http, websocket)
+            wiring = Wiring(settings.environment, urls.rest, urls.websocket, clock, http, websocket, limits=limits)
             adapter: BaseFundingAdapter = await stack.enter_async_context(spec.adapter_class()(wiring))
             venues.append(Venue(spec, adapter, urls.rest))
         yield venues

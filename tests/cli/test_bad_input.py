@@ -112,7 +112,16 @@ def test_unknown_fault(root: Path) -> None:
 def sandbox(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[dict]:
     """A sandbox server of every venue, as an operator would start it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "exchange_clients.sandbox.server", "--account", "bot:10000", "--account", "other:10000", "--until-stdin-closes"],
+        [
+            sys.executable,
+            "-m",
+            "exchange_clients.sandbox.server",
+            "--account",
+            "bot:10000",
+            "--account",
+            "other:10000",
+            "--until-stdin-closes",
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -1,8 +1,11 @@
-"""Budgets hold in any window, whatever the pattern."""
+"""Budgets hold in any window, whatever the pattern and however many processes spend them."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from exchange_clients.engine.endpoint import Meter
 from exchange_clients.engine.rate_limit import RateLimit, RateLimits
+from exchange_clients.engine.shared_rate_limit import SharedRateLimits
 from exchange_clients.errors import RateLimited
 
 METER = Meter("weight", capacity=10, window_s=60)
@@ -20,32 +24,45 @@ def test_no_window_ever_holds_more_than_the_capacity(asks: list[tuple[float, flo
     limit, now, used = RateLimit(METER), 0.0, list[tuple[float, float]]()
     for pause, weight in asks:
         now += pause
-        wait = limit.wait_s(weight, now)
-        assert wait >= 0
-        limit.take(weight, now + wait)
-        used.append((now + wait, weight))
-    assert all(a[0] <= b[0] + 1e-6 for a, b in pairwise(used)), "first come, first served"
+        while wait := limit.take(weight, now):
+            now += wait + 1e-9
+        used.append((now, weight))
     for ends, _ in used:
         assert sum(weight for at, weight in used if ends - METER.window_s + 1e-6 < at <= ends) <= METER.capacity + 1e-9
 
 
 def test_there_is_no_wait_while_there_is_budget() -> None:
     limit = RateLimit(METER)
-    for _ in range(10):
-        assert limit.wait_s(1, 5.0) == 0
-        limit.take(1, 5.0)
-    assert limit.wait_s(1, 5.0) == 60
-    assert limit.wait_s(1, 65.0) == 0
+    assert [limit.take(1, 5.0) for _ in range(10)] == [0.0] * 10
+    assert limit.take(1, 5.0) == 60
+    assert limit.take(1, 65.0) == 0
+
+
+def test_reads_leave_a_share_to_acting_calls() -> None:
+    limit = RateLimit(METER)
+    assert [limit.take(1, 0.0, share=0.8) for _ in range(8)] == [0.0] * 8
+    assert limit.take(1, 1.0, share=0.8) == 59
+    assert limit.take(1, 1.0) == 0
+
+
+def test_a_weight_beyond_the_capacity_goes_through_alone() -> None:
+    limit = RateLimit(METER)
+    assert limit.take(25, 0.0) == 0
+    assert limit.take(1, 1.0) == 59
 
 
 def test_a_closed_meter_opens_when_the_venue_said() -> None:
     limit = RateLimit(METER)
     limit.close_for(7, now=100)
-    assert limit.wait_s(1, 101) == 6
+    assert limit.take(1, 101) == 6
 
 
-async def test_too_long_a_wait_is_refused_before_anything_is_sent_and_costs_nothing() -> None:
-    limits = RateLimits()
+@pytest.fixture(params=["own", "shared"])
+def limits(request: pytest.FixtureRequest, tmp_path: Path) -> RateLimits:
+    return RateLimits() if request.param == "own" else SharedRateLimits(tmp_path / "limits")
+
+
+async def test_too_long_a_wait_is_refused_before_anything_is_sent_and_costs_nothing(limits: RateLimits) -> None:
     await limits.take("venue", "call", METER, "", 10)
     for _ in range(3):
         with pytest.raises(RateLimited, match="nothing was sent") as refusal:
@@ -53,8 +70,44 @@ async def test_too_long_a_wait_is_refused_before_anything_is_sent_and_costs_noth
         assert 59 < refusal.value.retry_after_s <= 60
 
 
-async def test_keys_have_budgets_of_their_own() -> None:
-    limits = RateLimits()
+async def test_keys_have_budgets_of_their_own(limits: RateLimits) -> None:
     await limits.take("venue", "call", METER, "one", 10)
     await limits.take("venue", "call", METER, "two", 10)
     await limits.take("other", "call", METER, "one", 10)
+
+
+async def test_what_the_venue_closed_stays_closed(limits: RateLimits) -> None:
+    quick = Meter("quick", capacity=10, window_s=1)
+    limits.close_for("venue", quick, "", 0.2)
+    begin = asyncio.get_running_loop().time()
+    await limits.take("venue", "call", quick, "", 1)
+    assert asyncio.get_running_loop().time() - begin >= 0.19
+
+
+SPENDER = """
+import asyncio, sys
+from pathlib import Path
+from exchange_clients.engine.endpoint import Meter
+from exchange_clients.engine.shared_rate_limit import SharedRateLimits
+
+async def main():
+    limits, meter = SharedRateLimits(Path(sys.argv[1])), Meter("weight", capacity=50, window_s=3600)
+    now = asyncio.get_running_loop().time()
+    print(sum(limits.try_take("venue", meter, "", 1, 1.0, now) == 0 for _ in range(40)))
+
+asyncio.run(main())
+"""
+
+
+def test_processes_spend_one_budget_together(root: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SPENDER, str(tmp_path)]
+    spenders = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert sum(int(spender.communicate(timeout=30)[0]) for spender in spenders) == 50
+
+
+async def test_a_broken_file_counts_as_empty(tmp_path: Path) -> None:
+    limits = SharedRateLimits(tmp_path)
+    await limits.take("venue", "call", METER, "", 10)
+    (file,) = list(tmp_path.iterdir())  # noqa: ASYNC240  # a test may block
+    file.write_bytes(b'{"taken": [[1,')
+    await limits.take("venue", "call", METER, "", 10)
