@@ -85,21 +85,6 @@ class FundingObservation(msgspec.Struct, frozen=True):
     provenance: Provenance
 
     @classmethod
-    def of(
-        cls,
-        venue: str,
-        venue_symbol: str,
-        asset: Asset,
-        raw: RawRate | None,
-        rate: FundingRate | None,
-        at: datetime,
-        where: Provenance,
-    ) -> "FundingObservation":
-        """An observation of `asset` at `at`; a missing number or interval becomes the stated reason."""
-        why = "" if rate is not None else "the venue gave no rate" if raw is None else "the venue gave no interval"
-        return cls(venue, asset.base, venue_symbol, asset.multiplier, rate, raw, why, at, where)
-
-    @classmethod
     def read(
         cls,
         venue: str,

@@ -3,113 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from decimal import Decimal
-from itertools import count
 from typing import Any
 
-import msgspec
-
-from exchange_clients.base import BaseExchangeClient
+from exchange_clients import errors
 from exchange_clients.domain.account import Balance, FeeRates, Position
-from exchange_clients.domain.events import (
-    AccountEvent,
-    BookEvent,
-    Connected,
-    Connectivity,
-    FillEvent,
-    Lost,
-    OrderEvent,
-    Resumed,
-)
+from exchange_clients.domain.events import AccountEvent, BookEvent, Connectivity, FillEvent, OrderEvent
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, wire_text
 from exchange_clients.domain.market import MarketStats, OrderBook, Trade
-from exchange_clients.domain.orders import Fill, Order, OrderRequest, OrderStatus, TimeInForce
+from exchange_clients.domain.orders import Fill, Order, OrderRequest, OrderStatus
+from exchange_clients.engine.account_stream import AccountStream
 from exchange_clients.engine.book_builder import BookBuilder
 from exchange_clients.engine.endpoint import Channel, Endpoint
+from exchange_clients.engine.json_rpc import LOGIN_ID, JsonRpcStreams, RpcFrame
 from exchange_clients.engine.paging import pages_by_cursor
 from exchange_clients.engine.refusals import refused
-from exchange_clients.engine.session import Session
-from exchange_clients.engine.stream import Confirmed, Control, Denied, Stream, StreamDialect, Topic
-from exchange_clients.engine.subscription import Subscription
+from exchange_clients.engine.stream import Topic
 from exchange_clients.engine.transport import Socket
 from exchange_clients.engine.wiring import Wiring
-from exchange_clients.errors import (
-    AuthenticationFailed,
-    Misconfigured,
-    NotSent,
-    OrderNotFound,
-    OutcomeUnknown,
-    ProtocolViolation,
-    RateLimited,
-    Refused,
-)
 from exchange_clients.paradex import common, wire
 from exchange_clients.paradex.signing import ParadexDialect
+from exchange_clients.venue_client import VenueClient
 
-INSTRUCTIONS = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.POST_ONLY: "POST_ONLY"}
 ROWS_PER_PAGE = 1000
 ORDER_LIVES_MS = 10_000  # how long a signed order may be under way; the venue takes none that is older
-STATE_AGAIN_S = 1.0
-LOGIN_ID = 0
 
 
-class ParadexStreams(StreamDialect):
-    """JSON-RPC: every request carries an id, its answer carries it back. Data frames name their channel.
-
-    The venue has no heartbeat of its own; the transport's pings tell whether the other end lives, so silence means nothing.
-    """
-
-    silence_s_max = math.inf
-    _channel_starts = b'"params":{"channel":"'
+class ParadexStreams(JsonRpcStreams):
+    """A session token opens the private channels."""
 
     def __init__(self, dialect: ParadexDialect) -> None:
+        super().__init__(wire.VENUE)
         self._dialect = dialect
-
-    def token(self, frame: bytes) -> bytes:
-        start = frame.find(self._channel_starts)
-        if start < 0:
-            return b""
-        start += len(self._channel_starts)
-        return frame[start : frame.find(b'"', start)]
-
-    def control(self, frame: bytes) -> Control:
-        answer = msgspec.json.decode(frame, type=wire.RpcAnswer)
-        if answer.error is None:
-            return Confirmed(str(answer.id))
-        text = f"{answer.error.message} {answer.error.data or ''}".strip()
-        if answer.id == LOGIN_ID:
-            return Denied("", AuthenticationFailed(wire.VENUE, "stream login", text, str(answer.error.code)))
-        return Denied(str(answer.id or ""), Refused(wire.VENUE, "subscribe", text, str(answer.error.code)))
 
     async def login(self, socket: Socket) -> None:
         if self._dialect.account:
-            socket.send(_rpc("auth", {"bearer": await self._dialect.token()}, LOGIN_ID))
+            socket.send(self.request("auth", {"bearer": await self._dialect.token.valid()}, LOGIN_ID))
 
 
-def _rpc(method: str, params: dict[str, str], number: int) -> bytes:
-    return msgspec.json.encode({"jsonrpc": "2.0", "method": method, "params": params, "id": number})
-
-
-class ParadexClient(BaseExchangeClient):
+class ParadexClient(VenueClient):
     """One account, by its own key or by a subkey (then `account_address` is still the main account's)."""
 
     venue = wire.VENUE
     capabilities = common.SPEC.capabilities
 
     def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self._provenance = wiring.environment.provenance
         self._dialect = ParadexDialect(wiring)
-        self._session = Session(self.venue, wiring, self._dialect)
-        self._stream = Stream(self.venue, wiring, ParadexStreams(self._dialect))
-        self._request_ids = count(LOGIN_ID + 1)
+        self._streams = ParadexStreams(self._dialect)
+        super().__init__(wiring, self._dialect, self._streams)
 
     async def close(self) -> None:
-        await self._stream.close()
-        await self._dialect.close()
+        await super().close()
+        await self._dialect.token.close()
 
     async def fetch_instruments(self) -> Sequence[Instrument]:
         markets = await self._session.call(common.MARKETS)
@@ -137,8 +84,8 @@ class ParadexClient(BaseExchangeClient):
             "type": "MARKET" if request.price is None else "LIMIT",
             "size": wire_text(request.size),
             "price": wire_text(request.price or Decimal(0)),
-            "instruction": "IOC" if request.price is None else INSTRUCTIONS[request.time_in_force],
-            "recv_window": self._wiring.clock.wire_ms(ORDER_LIVES_MS),
+            "instruction": "IOC" if request.price is None else wire.INSTRUCTIONS[request.time_in_force],
+            "recv_window": self._clock.wire_ms(ORDER_LIVES_MS),
         }
         if request.client_order_id:
             order["client_id"] = request.client_order_id
@@ -159,15 +106,10 @@ class ParadexClient(BaseExchangeClient):
         await self._session.call(common.CANCEL_BY_CLIENT_ID, path={"client_id": client_order_id or ""}, query=query)
 
     async def amend_order(self, order: Order, instrument: Instrument, *, price: Decimal, size: Decimal) -> Order:
-        change = {
-            "id": order.venue_order_id,
-            "market": instrument.venue_symbol,
-            "side": wire.SIDE_WORDS[order.side],
-            "type": "LIMIT",
-            "size": wire_text(size),
-            "price": wire_text(price),
-        }
-        return wire.to_order(await self._session.call(common.MODIFY, path={"order_id": order.venue_order_id}, payload=change))
+        terms = {"type": "LIMIT", "size": wire_text(size), "price": wire_text(price)}
+        which = {"id": order.venue_order_id, "market": instrument.venue_symbol, "side": wire.SIDE_WORDS[order.side]}
+        path = {"order_id": order.venue_order_id}
+        return wire.to_order(await self._session.call(common.MODIFY, path=path, payload={**which, **terms}))
 
     async def cancel_all_orders(self, instrument: Instrument | None = None) -> None:
         await self._session.call(common.CANCEL_ALL, query=_of_market(instrument))
@@ -185,7 +127,7 @@ class ParadexClient(BaseExchangeClient):
                 row = await self._session.call(common.ORDER, path={"order_id": venue_order_id})
             else:
                 row = await self._session.call(common.ORDER_BY_CLIENT_ID, path={"client_id": client_order_id or ""})
-        except OrderNotFound:
+        except errors.OrderNotFound:
             query = {"market": instrument.venue_symbol, "client_id": client_order_id, "page_size": ROWS_PER_PAGE}
             page = await self._session.call(common.ORDERS_HISTORY, query=query)
             found = [row for row in page.results if client_order_id == row.client_id or venue_order_id == row.id]
@@ -203,7 +145,8 @@ class ParadexClient(BaseExchangeClient):
 
     async def fetch_positions(self) -> Sequence[Position]:
         page = await self._session.call(common.POSITIONS)
-        return [wire.to_position(row) for row in page.results if wire.is_open(row)]
+        positions = [wire.to_position(row) for row in page.results if wire.is_perp(row.market)]
+        return [position for position in positions if position.size]
 
     async def fetch_balance(self) -> Balance:
         account, balances = await asyncio.gather(self._session.call(common.ACCOUNT), self._session.call(common.BALANCE))
@@ -218,14 +161,14 @@ class ParadexClient(BaseExchangeClient):
         for info in page.results:
             if int(info.account, 16) == int(self._dialect.account, 16):
                 return wire.to_fee_rates(info)
-        raise ProtocolViolation(self.venue, "account info", "the venue does not list the account that asks")
+        raise errors.ProtocolViolation(self.venue, "account info", "the venue does not list the account that asks")
 
     def stream_book(self, instrument: Instrument, depth: int = 20) -> AsyncIterator[BookEvent | Connectivity]:
         builder = BookBuilder(self.venue, instrument.symbol, self._provenance, depth)
         put = {"BUY": builder.put_bid, "SELL": builder.put_ask}
         remove = {"BUY": builder.remove_bid, "SELL": builder.remove_ask}
 
-        def on_frame(frame: wire.Frame[wire.BookChange]) -> tuple[BookEvent, ...]:
+        def on_frame(frame: RpcFrame[wire.BookChange]) -> tuple[BookEvent, ...]:
             change = frame.params.data
             if change.update_type == "s":
                 builder.reset(change.seq_no)
@@ -239,53 +182,36 @@ class ParadexClient(BaseExchangeClient):
                 remove[level.side](level.price)
             return (BookEvent(builder.book(change.last_updated_at)),)
 
-        channel, market = common.BOOK_CHANNEL, instrument.venue_symbol
-        return self._stream.subscribe(self._topic(channel, f"book {instrument.symbol}", on_frame, market, builder.forget))
+        name, market = f"book {instrument.symbol}", instrument.venue_symbol
+        return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, market, name, on_frame, builder.forget))
 
     def stream_orders(self) -> AsyncIterator[OrderEvent | Connectivity]:
-        def on_frame(frame: wire.Frame[wire.OrderRow]) -> list[OrderEvent]:
-            row = frame.params.data
-            return [OrderEvent(wire.to_order(row))] if wire.is_perp(row.market) else []
-
-        return self._stream.subscribe(self._topic(common.ORDERS_CHANNEL, "orders", on_frame))
+        return self._stream.subscribe(self._own(common.ORDERS_CHANNEL, "orders", lambda row: OrderEvent(wire.to_order(row))))
 
     def stream_fills(self) -> AsyncIterator[FillEvent | Connectivity]:
-        def on_frame(frame: wire.Frame[wire.FillRow]) -> list[FillEvent]:
-            row = frame.params.data
-            return [FillEvent(wire.to_fill(row))] if wire.is_perp(row.market) else []
-
-        return self._stream.subscribe(self._topic(common.FILLS_CHANNEL, "fills", on_frame))
+        return self._stream.subscribe(self._own(common.FILLS_CHANNEL, "fills", lambda row: FillEvent(wire.to_fill(row))))
 
     def stream_account(self) -> AsyncIterator[AccountEvent | Connectivity]:
-        def on_frame(frame: wire.Frame[Any]) -> tuple[Any]:
-            return (frame.params.data,)
+        async def whole() -> tuple[Sequence[Position], Balance]:
+            return await asyncio.gather(self.fetch_positions(), self.fetch_balance())
 
-        positions = self._topic(common.POSITIONS_CHANNEL, "positions", on_frame)
-        balance = self._topic(common.ACCOUNT_CHANNEL, "balance", on_frame)
-        return AccountStream(self, self._stream.subscribe(positions, balance))
+        def on_balance(frame: RpcFrame[wire.AccountSummary]) -> tuple[Balance]:
+            summary = frame.params.data
+            return (wire.to_balance(summary, summary.total_collateral),)
 
-    def _topic(
-        self,
-        channel: Channel,
-        name: str,
-        handler: Callable[[Any], Iterable[Any]],
-        market: str = "",
-        on_start: Callable[[], None] = lambda: None,
-    ) -> Topic:
-        if channel.private and not self._dialect.account:
-            raise Misconfigured(self.venue, name, "streaming an account needs its credentials")
-        number, wanted = next(self._request_ids), channel.name.format(market=market)
-        return Topic(
-            channel=channel,
-            name=name,
-            token=wanted.encode(),
-            key="",
-            confirms_as=str(number),
-            subscribe=_rpc("subscribe", {"channel": wanted}, number),
-            unsubscribe=_rpc("unsubscribe", {"channel": wanted}, next(self._request_ids)),
-            handler=handler,
-            on_start=on_start,
-        )
+        positions = self._own(common.POSITIONS_CHANNEL, "positions", wire.to_position)
+        balance = self._streams.topic(common.ACCOUNT_CHANNEL, "", "balance", on_balance)
+        return AccountStream(self.venue, self._stream.subscribe(positions, balance), whole)
+
+    def _own(self, channel: Channel, name: str, to_event: Callable[[Any], Any]) -> Topic:
+        """A channel of our account's rows about perpetuals."""
+        self._credential("account_address")
+
+        def on_frame(frame: RpcFrame[Any]) -> Iterable[Any]:
+            row = frame.params.data
+            return (to_event(row),) if wire.is_perp(row.market) else ()
+
+        return self._streams.topic(channel, "", name, on_frame)
 
     async def _since(self, endpoint: Endpoint, instrument: Instrument | None, since_ms: int) -> list[Any]:
         """Rows of perpetuals since `since_ms`, oldest first, all pages."""
@@ -297,60 +223,6 @@ class ParadexClient(BaseExchangeClient):
 
         rows = {row.id: row for row in await pages_by_cursor(fetch, self.venue, endpoint.name)}
         return _oldest_first([row for row in rows.values() if row.created_at >= since_ms and wire.is_perp(row.market)])
-
-
-class AccountStream:
-    """Positions and balance. The venue streams positions one at a time, so the whole is read once whenever the stream (re)starts,
-    after the subscription is confirmed: whatever changes meanwhile waits in the queue and is applied on top.
-    """
-
-    def __init__(self, client: ParadexClient, changes: Subscription) -> None:
-        self._client = client
-        self._changes = changes
-        self._positions: dict[str, Position] = {}
-        self._is_stale = False
-
-    def __aiter__(self) -> AccountStream:
-        return self
-
-    async def __anext__(self) -> AccountEvent | Connectivity:
-        while self._is_stale:
-            try:
-                return await self._whole()
-            except (NotSent, OutcomeUnknown, RateLimited):
-                await asyncio.sleep(STATE_AGAIN_S)
-        while True:
-            change = await anext(self._changes)
-            if isinstance(change, (Connected, Lost, Resumed)):
-                self._is_stale = not isinstance(change, Lost)
-                return change
-            if isinstance(change, wire.AccountSummary):
-                return AccountEvent(self._client.venue, None, wire.to_balance(change, change.total_collateral))
-            if self._apply(change):
-                return AccountEvent(self._client.venue, tuple(self._positions.values()), None)
-
-    async def aclose(self) -> None:
-        """Unsubscribe. Idempotent."""
-        await self._changes.aclose()
-
-    async def _whole(self) -> AccountEvent:
-        positions, balance = await asyncio.gather(self._client.fetch_positions(), self._client.fetch_balance())
-        self._positions, self._is_stale = {position.symbol: position for position in positions}, False
-        return AccountEvent(self._client.venue, tuple(positions), balance)
-
-    def _apply(self, row: wire.PositionRow) -> bool:
-        """Take in one change; False for what is not a perpetual or older than what is known."""
-        if not wire.is_perp(row.market):
-            return False
-        position = wire.to_position(row)
-        known = self._positions.get(position.symbol)
-        if known is not None and known.updated_ms > position.updated_ms:
-            return False
-        if wire.is_open(row):
-            self._positions[position.symbol] = position
-        else:
-            self._positions.pop(position.symbol, None)
-        return True
 
 
 def _of_market(instrument: Instrument | None) -> dict[str, Any]:

@@ -5,20 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from exchange_clients.base import Capability
+from exchange_clients import errors
+from exchange_clients.base import ALL_STREAMS, LIMIT_ORDERS, Capability
 from exchange_clients.domain.account import FeeRates
 from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.endpoint import Channel, Endpoint, Meter, Retry, SequenceRule
-from exchange_clients.errors import (
-    AuthenticationFailed,
-    BelowMinimum,
-    InsufficientMargin,
-    OrderNotFound,
-    PriceOutOfBand,
-    ReduceOnlyViolated,
-    Refused,
-    WouldCross,
-)
+from exchange_clients.engine.json_rpc import RpcFrame
 from exchange_clients.paradex import wire
 from exchange_clients.spec import Urls, VenueSpec
 
@@ -38,23 +30,10 @@ SPEC = VenueSpec(
     funding_interval_hours=Decimal(8),
     symbol_format="{base}-USD-PERP",
     rate_limit_per_minute=1500,
-    capabilities=frozenset(
-        {
-            Capability.AMEND,
-            Capability.CANCEL_ALL,
-            Capability.POST_ONLY,
-            Capability.IOC,
-            Capability.MARKET,
-            Capability.REDUCE_ONLY,
-            Capability.FETCH_BY_CLIENT_ID,
-            Capability.STREAM_BOOK,
-            Capability.STREAM_ACCOUNT,
-            Capability.STREAM_ORDERS,
-            Capability.STREAM_FILLS,
-            Capability.SET_LEVERAGE,
-            Capability.FUNDING_HISTORY,
-        }
-    ),
+    capabilities=LIMIT_ORDERS
+    | ALL_STREAMS
+    | {Capability.AMEND, Capability.CANCEL_ALL, Capability.MARKET, Capability.FETCH_BY_CLIENT_ID}
+    | {Capability.SET_LEVERAGE, Capability.FUNDING_HISTORY},
     client="exchange_clients.paradex.client:ParadexClient",
     adapter="exchange_clients.paradex.funding_adapter:ParadexFundingAdapter",
     sandbox="exchange_clients.paradex.sandbox:ParadexSandbox",
@@ -111,30 +90,23 @@ CANCEL_BY_CLIENT_ID = _act("cancel by client id", "DELETE", "/orders/by_client_i
 CANCEL_ALL = _act("cancel all orders", "DELETE", "/orders")
 SET_MARGIN = _act("set margin", "POST", "/account/margin/{market}")
 
-BOOK_CHANNEL = Channel("order_book.{market}.deltas", wire.Frame[wire.BookChange], SequenceRule.INCREMENT, conflate=True)
-ORDERS_CHANNEL = Channel("orders.ALL", wire.Frame[wire.OrderRow], SequenceRule.NONE, private=True)
-FILLS_CHANNEL = Channel("fills.ALL", wire.Frame[wire.FillRow], SequenceRule.NONE, private=True)
-POSITIONS_CHANNEL = Channel("positions", wire.Frame[wire.PositionRow], SequenceRule.NONE, private=True)
-ACCOUNT_CHANNEL = Channel("account", wire.Frame[wire.AccountSummary], SequenceRule.SNAPSHOT, private=True)
+BOOK_CHANNEL = Channel("order_book.{market}.deltas", RpcFrame[wire.BookChange], SequenceRule.INCREMENT, conflate=True)
+ORDERS_CHANNEL = Channel("orders.ALL", RpcFrame[wire.OrderRow], SequenceRule.NONE, private=True)
+FILLS_CHANNEL = Channel("fills.ALL", RpcFrame[wire.FillRow], SequenceRule.NONE, private=True)
+POSITIONS_CHANNEL = Channel("positions", RpcFrame[wire.PositionRow], SequenceRule.NONE, private=True)
+ACCOUNT_CHANNEL = Channel("account", RpcFrame[wire.AccountSummary], SequenceRule.SNAPSHOT, private=True)
 
 # Codes of the API and, below, reasons that orders are closed for (venue sheet section 7; a full list is not published).
-REFUSALS: dict[str, type[Refused]] = {
-    "INVALID_TOKEN": AuthenticationFailed,
-    "NOT_ONBOARDED": AuthenticationFailed,
-    "UNAUTHORIZED_ERROR": AuthenticationFailed,
-    "PUBLIC_KEY_INVALID": AuthenticationFailed,
-    "INVALID_STARKNET_ADDRESS": AuthenticationFailed,
-    "INVALID_STARKNET_SIGNATURE": AuthenticationFailed,
-    "STARKNET_SIGNATURE_VERIFICATION_FAILED": AuthenticationFailed,
-    "INVALID_ORDER_SIGNATURE": AuthenticationFailed,
-    "ORDER_ID_NOT_FOUND": OrderNotFound,
-    "CLIENT_ORDER_ID_NOT_FOUND": OrderNotFound,
-    "ORDER_IS_CLOSED": OrderNotFound,
-    "ORDER_IS_NOT_OPEN": OrderNotFound,
-    "INVALID_ORDER_SIZE": BelowMinimum,
-    "NOT_ENOUGH_MARGIN": InsufficientMargin,
-    "POST_ONLY_WOULD_CROSS": WouldCross,
-    "REDUCE_ONLY_WILL_INCREASE": ReduceOnlyViolated,
-    "ORDER_SIZE_BELOW_MIN": BelowMinimum,
-    "PRICE_BAND": PriceOutOfBand,
+REFUSALS: dict[str, type[errors.Refused]] = {
+    **dict.fromkeys(("INVALID_TOKEN", "NOT_ONBOARDED", "UNAUTHORIZED_ERROR"), errors.AuthenticationFailed),
+    **dict.fromkeys(("PUBLIC_KEY_INVALID", "INVALID_STARKNET_ADDRESS"), errors.AuthenticationFailed),
+    **dict.fromkeys(("INVALID_STARKNET_SIGNATURE", "INVALID_ORDER_SIGNATURE"), errors.AuthenticationFailed),
+    "STARKNET_SIGNATURE_VERIFICATION_FAILED": errors.AuthenticationFailed,
+    **dict.fromkeys(("ORDER_ID_NOT_FOUND", "CLIENT_ORDER_ID_NOT_FOUND"), errors.OrderNotFound),
+    **dict.fromkeys(("ORDER_IS_CLOSED", "ORDER_IS_NOT_OPEN"), errors.OrderNotFound),
+    **dict.fromkeys(("INVALID_ORDER_SIZE", "ORDER_SIZE_BELOW_MIN"), errors.BelowMinimum),
+    "NOT_ENOUGH_MARGIN": errors.InsufficientMargin,
+    "POST_ONLY_WOULD_CROSS": errors.WouldCross,
+    "REDUCE_ONLY_WILL_INCREASE": errors.ReduceOnlyViolated,
+    "PRICE_BAND": errors.PriceOutOfBand,
 }

@@ -7,34 +7,26 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from exchange_clients.base import BaseFundingAdapter
 from exchange_clients.domain.assets import identify
-from exchange_clients.domain.funding import FundingKind, FundingObservation, FundingRate, RawRate
+from exchange_clients.domain.funding import FundingKind, FundingObservation, FundingRate
 from exchange_clients.domain.market import MarketStats
 from exchange_clients.domain.times import from_ms, to_ms
 from exchange_clients.engine.paging import pages_by_cursor
-from exchange_clients.engine.session import Session
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.paradex import common, wire
 from exchange_clients.paradex.signing import ParadexDialect
+from exchange_clients.venue_adapter import VenueFundingAdapter
 
 HISTORY_ROWS_MAX = 5000
 
 
-class ParadexFundingAdapter(BaseFundingAdapter):
+class ParadexFundingAdapter(VenueFundingAdapter):
     """Reads `markets`, `markets/summary` and `funding/data`; venue sheet section 5."""
 
     venue = wire.VENUE
 
     def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self._session = Session(self.venue, wiring, ParadexDialect(wiring))
-
-    async def close(self) -> None:
-        """Holds nothing of its own."""
-
-    async def current_rates(self) -> Sequence[FundingObservation]:
-        return (await self.snapshot())[0]
+        super().__init__(wiring, ParadexDialect(wiring))
 
     async def rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
         """Observations of the rate, about one per second on the venue: not payments, so never to be summed."""
@@ -48,41 +40,27 @@ class ParadexFundingAdapter(BaseFundingAdapter):
             return page.results, page.next
 
         points = {p.created_at: p for p in await pages_by_cursor(fetch, self.venue, common.FUNDING_DATA.name)}
-        inside = sorted(ms for ms in points if start_ms <= ms < end_ms)
-        rates = (
-            _rate(points[ms].funding_rate, points[ms].funding_period_hours or usual, ms, "GET /funding/data") for ms in inside
-        )
-        return [rate for rate in rates if rate is not None]
-
-    async def market_stats(self) -> Sequence[MarketStats]:
-        return (await self.snapshot())[1]
+        inside = [(points[ms], ms) for ms in sorted(points) if start_ms <= ms < end_ms]
+        known = [(p.funding_rate, _period(p.funding_period_hours or usual), from_ms(ms)) for p, ms in inside]
+        kind, source = FundingKind.ACCRUING, "GET /funding/data"
+        return [FundingRate(rate, period, kind, at, None, source) for rate, period, at in known if period is not None]
 
     async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[MarketStats]]:
-        pairs, provenance = await self._perpetuals(), self._wiring.environment.provenance
-        return [self._observation(m, s) for m, s in pairs], [wire.to_stats(s, provenance) for _, s in pairs]
-
-    async def _perpetuals(self) -> list[tuple[wire.Market, wire.Summary]]:
-        """Listed perpetuals that have figures."""
+        """Of listed perpetuals that have figures."""
         markets, summaries = await asyncio.gather(
             self._session.call(common.MARKETS), self._session.call(common.SUMMARIES, query={"market": "ALL"})
         )
         by_symbol = {summary.symbol: summary for summary in summaries.results}
-        return [(m, by_symbol[m.symbol]) for m in markets.results if wire.is_listed(m) and m.symbol in by_symbol]
+        pairs = [(m, by_symbol[m.symbol]) for m in markets.results if wire.is_listed(m) and m.symbol in by_symbol]
+        return [self._observation(m, s) for m, s in pairs], [wire.to_stats(s, self._provenance) for _, s in pairs]
 
     def _observation(self, market: wire.Market, summary: wire.Summary) -> FundingObservation:
-        hours, raw, rate = market.funding_period_hours, None, None
-        if summary.funding_rate:
-            unit = f"fraction per {hours:f} h" if hours else "fraction per an unknown period"
-            raw = RawRate(summary.funding_rate, unit)
-            rate = _rate(Decimal(summary.funding_rate), hours, summary.created_at, "GET /markets/summary")
-        asset, now = identify(market.base_currency), self._wiring.clock.now()
-        where = self._wiring.environment.provenance
-        return FundingObservation.of(self.venue, market.symbol, asset, raw, rate, now, where)
+        period, at = _period(market.funding_period_hours), from_ms(summary.created_at)
+        terms = (period, FundingKind.ACCRUING, at, None, "GET /markets/summary", self._clock.now(), self._provenance)
+        asset, said = identify(market.base_currency), summary.funding_rate or None
+        return FundingObservation.read(self.venue, market.symbol, asset, said, *terms)
 
 
-def _rate(rate: Decimal, hours: Decimal | None, at_ms: int, source: str) -> FundingRate | None:
-    """None when the period is not known."""
-    if not hours:
-        return None
-    interval = timedelta(seconds=int(hours * 3600))
-    return FundingRate(rate, interval, FundingKind.ACCRUING, from_ms(at_ms), None, source)
+def _period(hours: Decimal | None) -> timedelta | None:
+    """None when the venue does not say it (0 in old rows)."""
+    return timedelta(seconds=int(hours * 3600)) if hours else None

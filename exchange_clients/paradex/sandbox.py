@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
-from hashlib import sha256
 from itertools import count
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from exchange_clients.domain.assets import identify
 from exchange_clients.domain.instruments import Instrument, PriceRule, wire_text
 from exchange_clients.domain.orders import OrderStatus, TimeInForce
-from exchange_clients.engine.endpoint import Meter
+from exchange_clients.engine.endpoint import Endpoint, Meter
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.paradex import common, wire
 from exchange_clients.paradex.signing import CURVE_ORDER, Messages, Signer, account_address, is_signed_by
 from exchange_clients.sandbox import exchange as world
-from exchange_clients.sandbox.facade import Facade, FacadeSocket, Peer
+from exchange_clients.sandbox.book_deltas import BookDelta, BookDeltas
+from exchange_clients.sandbox.facade import FacadeSocket, Peer, account_seed
 from exchange_clients.sandbox.meter import SpentMeter
+from exchange_clients.sandbox.pages import page_below
+from exchange_clients.sandbox.routes import Ask, Routes
 from exchange_clients.sandbox.rules import ContinuousFunding, Listing, VenueRules
+from exchange_clients.sandbox.streams import StreamingFacade, TopicSocket
+from exchange_clients.sandbox.texts import exact, texts
+from exchange_clients.sandbox.tokens import Tokens
 
 CHAIN = "PRIVATE_SN_SANDBOX"  # a chain of its own: nothing signed for it is worth anything elsewhere
 PROXY_HASH = "0x3530cc4759d78042f1b543bf797f5f3d647cde0388c33734cf91b7f7b9314a9"
 ACCOUNT_HASH = "0x41cb0280ebadaa75f996d8d92c6f265f6d040bb3ba442e5f86a554f1765244e"
-TOKEN_KEY = b"sandbox tokens"
 TOKEN_LIVES_MS = 300_000
-LOGIN_LIVES_MAX_MS = 7 * 86_400_000
+LOGIN_LIVES_MS, LOGIN_LIVES_MAX_MS = 1_800_000, 7 * 86_400_000
 ORDER_LIVES_MS = 300_000
 CLOCKS_DIFFER_MS = 10_000
 FUNDING_GRID_MS = 300_000
 ROWS_MAX = 5000
+BOOK_LEVELS = 1000
 PERIOD_HOURS = Decimal(8)
-TIF = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "POST_ONLY": TimeInForce.POST_ONLY}
-INSTRUCTIONS = {tif: word for word, tif in TIF.items()}
+TIF = {word: tif for tif, word in wire.INSTRUCTIONS.items()}
 STATUS = {OrderStatus.PENDING: "NEW", OrderStatus.OPEN: "OPEN"}
 Reason = world.RejectReason
 REFUSED = {
@@ -54,8 +56,10 @@ CANCEL_REASONS = {
     Reason.PRICE_OUT_OF_BAND: "PRICE_BAND_EXCEEDED",
     Reason.NO_LIQUIDITY: "NO_LIQUIDITY",
 }
-
-
+WITHOUT_MARKET = ("positions", "account")
+PER_MARKET = ("orders", "fills", "funding_payments", "trades")
+AUTH_WITHOUT_KEY = Endpoint("auth without key", "POST", "/auth", None, common.LOGINS)
+SYSTEM_TIME = Endpoint("system time", "GET", "/system/time", None, common.PER_ADDRESS)
 CONFIG = {
     "environment": "sandbox",
     "starknet_chain_id": CHAIN,
@@ -101,92 +105,72 @@ class Refusal(Exception):
         self.reply = {"error": code, "message": message, "data": None}
 
 
-@dataclass(frozen=True)
-class Ask:
-    """One request taken apart. `name`: the last part of the path where that varies. `account`: who the token belongs to."""
-
-    name: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-    account: str = ""
-
-
-Handler = Callable[[Ask], Any]
-
-
-class ParadexSandbox(Facade):
+class ParadexSandbox(StreamingFacade):
     """One exchange, the REST paths that clients use and one JSON-RPC WebSocket."""
 
     venue: ClassVar[str] = wire.VENUE
     book_marker: ClassVar[bytes] = b'"params":{"channel":"order_book.'
+    book_channel: ClassVar[str] = "order_book"
 
     @classmethod
     def rules(cls) -> VenueRules:
-        funding, quantum = ContinuousFunding(PERIOD_HOURS, cap=Decimal("0.05")), Decimal("1e-8")
-        fees, band = common.SPEC.fees, Decimal("0.05")
-        return VenueRules(cls.venue, fees, funding, quantum, Decimal(10), price_band=band, decide_later=True)
+        funding = ContinuousFunding(PERIOD_HOURS, cap=Decimal("0.05"))
+        terms, band = (cls.venue, common.SPEC.fees, funding, Decimal("1e-8"), Decimal(10)), Decimal("0.05")
+        return VenueRules(*terms, price_band=band, decide_later=True, amend_keeps_id=True)
 
     @classmethod
     def listing(cls, name: str, first_price: Decimal, index: int) -> Listing:
         base, magnitude = name.removesuffix(wire.PERP), first_price.adjusted()
-        asset, symbol, leverage = identify(base), f"{base}{wire.PERP}", 50 if base in ("BTC", "ETH") else 20
+        symbol, leverage = f"{base}{wire.PERP}", 50 if base in ("BTC", "ETH") else 20
         tick, lot = (Decimal(1).scaleb(max(-8, power)) for power in (magnitude - 5, -magnitude - 1))
-        identity = (cls.venue, asset.base, symbol, symbol, asset.multiplier, wire.USDC)
-        return Listing(symbol, Instrument(*identity, PriceRule(tick), lot, lot, Decimal(10), Decimal(leverage)), leverage)
+        terms = (wire.USDC, PriceRule(tick), lot, Decimal(10), Decimal(leverage))
+        return Listing(symbol, Instrument.perpetual(cls.venue, symbol, identify(base), *terms), leverage)
 
     def __init__(self, exchange: world.SandboxExchange) -> None:
-        self.exchange = exchange
-        self.clock = exchange.clock
-        self.sockets: set[_Socket] = set()
+        super().__init__(exchange)
+        self.tokens = Tokens(exchange.clock, "Paradex sandbox", TOKEN_LIVES_MS)
+        self._books = BookDeltas(exchange, BOOK_LEVELS)
         self._public_keys: dict[str, str] = {}
         self._messages: dict[str, Messages] = {}
-        self._ids: dict[int, str] = {}
-        self._current: dict[str, int] = {}
-        self._amending: tuple[int, str] | None = None
         self._updates = count(1)
         self._meters: dict[Meter, SpentMeter] = {
             meter: SpentMeter(meter, exchange.clock)
             for meter in (common.PER_ADDRESS, common.LOGINS, common.READS, common.ORDERS)
         }
-        self._logins: dict[str, Handler] = {
-            "POST /v1/auth": self._auth,
-            "POST /v1/auth/*": self._auth,
-            "POST /v1/onboarding": self._onboarding,
-        }
-        self._open: dict[str, Handler] = {
-            "GET /v1/system/config": lambda _: CONFIG,
-            "GET /v1/system/state": lambda _: {"status": "ok"},
-            "GET /v1/system/time": lambda _: {"server_time": str(self.clock.now_ms())},
-            "GET /v1/markets": lambda ask: {"results": [_market(listing) for listing in self._listings(ask)]},
-            "GET /v1/markets/summary": self._summaries,
-            "GET /v1/orderbook/*": self._orderbook,
-            "GET /v1/trades": self._trades,
-            "GET /v1/funding/data": self._funding_data,
-        }
-        self._private: dict[str, Handler] = {
-            "POST /v1/orders": self._place,
-            "PUT /v1/orders/*": self._modify,
-            "DELETE /v1/orders/*": self._cancel,
-            "DELETE /v1/orders/by_client_id/*": self._cancel_by_client_id,
-            "DELETE /v1/orders": self._cancel_all,
-            "GET /v1/orders": self._open_orders,
-            "GET /v1/orders/*": self._order_by_id,
-            "GET /v1/orders/by_client_id/*": self._order_by_client_id,
-            "GET /v1/orders-history": self._orders_history,
-            "GET /v1/fills": self._fills,
-            "GET /v1/funding/payments": self._payments,
-            "GET /v1/positions": lambda ask: {"results": self._positions(ask.account)},
-            "GET /v1/balance": self._balance,
-            "GET /v1/account": lambda ask: self.summary(ask.account),
-            "GET /v1/account/info": self._account_info,
-            "POST /v1/account/margin/*": self._set_margin,
-        }
-        exchange.subscribe(self._publish)
+        self.routes = Routes(
+            common.SPEC.rest_path,
+            {
+                common.AUTH: self._auth,
+                AUTH_WITHOUT_KEY: self._auth,
+                common.ONBOARDING: self._onboarding,
+                common.SYSTEM_CONFIG: lambda _: CONFIG,
+                SYSTEM_TIME: lambda _: {"server_time": str(self.clock.now_ms())},
+                common.MARKETS: lambda ask: {"results": [_market(listing) for listing in self._listings(ask)]},
+                common.SUMMARIES: self._summaries,
+                common.BOOK: self._orderbook,
+                common.TRADES: lambda ask: _page(map(_trade, exchange.trades(ask.query["market"], ROWS_MAX)), ask),
+                common.FUNDING_DATA: self._funding_data,
+                common.PLACE: self._place,
+                common.MODIFY: self._modify,
+                common.CANCEL: lambda ask: self._end(self._find(ask)),
+                common.CANCEL_BY_CLIENT_ID: lambda ask: self._end(self._find(ask)),
+                common.CANCEL_ALL: self._cancel_all,
+                common.OPEN_ORDERS: lambda ask: {"results": [self.order(order) for order in self._working(ask)]},
+                common.ORDER: lambda ask: self.order(self._find(ask)),
+                common.ORDER_BY_CLIENT_ID: lambda ask: self.order(self._find(ask, only_open=True)),
+                common.ORDERS_HISTORY: self._orders_history,
+                common.FILLS: lambda ask: _page(map(self.fill, exchange.fills(ask.account)), ask),
+                common.FUNDING_PAYMENTS: self._payments,
+                common.POSITIONS: self._positions,
+                common.BALANCE: self._balance,
+                common.ACCOUNT: lambda ask: self.summary(ask.account),
+                common.ACCOUNT_INFO: self._account_info,
+                common.SET_MARGIN: self._set_margin,
+            },
+        )
 
     def enrol(self, name: str, balance: str) -> dict[str, str]:
-        """A throw-away key made from `name`: worthless anywhere else."""
-        key = hex(int(sha256(f"sandbox account {name}".encode()).hexdigest(), 16) % (CURVE_ORDER - 1) + 1)
+        key = hex(int.from_bytes(account_seed(name)) % (CURVE_ORDER - 1) + 1)
         public_key = Signer(key).public_key
         account = account_address(public_key, PROXY_HASH, ACCOUNT_HASH)
         self._introduce(account, public_key, Decimal(balance))
@@ -196,9 +180,7 @@ class ParadexSandbox(Facade):
         return request.method == "POST" and request.url.partition("?")[0] == "/v1/orders"
 
     def connect(self, path: str, peer: Peer) -> FacadeSocket:
-        socket = _Socket(self, peer)
-        self.sockets.add(socket)
-        return socket
+        return _Socket(self, peer)
 
     def handle(self, request: HttpRequest, address: str) -> HttpResponse:
         headers = {"content-type": "application/json; charset=utf-8"}
@@ -207,47 +189,34 @@ class ParadexSandbox(Facade):
             status = 201 if self.places_order(request) else 200
         except Refusal as refusal:
             status, reply = refusal.status, refusal.reply
-        except world.Rejected as rejected:
-            status, reply = 400, _rejection(rejected)
+        except world.Rejected as no:
+            status, reply = 400, Refusal(400, REFUSED.get(no.reason, "VALIDATION_ERROR"), no.detail).reply
         except (msgspec.MsgspecError, KeyError, ValueError, ArithmeticError) as error:
             status, reply = 400, Refusal(400, "VALIDATION_ERROR", str(error)).reply
         if reply is None:
             return HttpResponse(204 if "/orders/" in request.url else 200, b"", headers)  # cancelling all answers 200
         return HttpResponse(status, msgspec.json.encode(reply), headers)
 
-    def who(self, token: str) -> str:
-        """The account that a session token belongs to. Raises Refusal."""
-        head, _, signature = token.rpartition(".")
-        if hmac.compare_digest(_token_signature(head), signature.encode()):
-            claims = msgspec.json.decode(urlsafe_b64decode(head.split(".")[1] + "=="))
-            if claims["exp"] > self.clock.now_ms() / 1000:
-                return str(claims["sub"])
-        raise Refusal(401, "INVALID_TOKEN", "invalid bearer jwt: token is malformed, forged or expired")
-
     def _answer(self, request: HttpRequest, address: str, headers: dict[str, str]) -> Any:
-        path, _, query = request.url.partition("?")
-        parent, _, name = path.rpartition("/")
-        ask = Ask(unquote(name), dict(parse_qsl(query)), request.headers, request.body or b"")
-        for table, meter in ((self._logins, common.LOGINS), (self._open, common.PER_ADDRESS), (self._private, common.READS)):
-            handler = table.get(f"{request.method} {path}") or table.get(f"{request.method} {parent}/*")
-            if handler is None:
-                continue
-            key = address
-            if table is self._private:
-                key = self.who(request.headers.get("Authorization", "").removeprefix("Bearer "))
-                meter = common.READS if request.method == "GET" else common.ORDERS
-                ask = Ask(ask.name, ask.query, ask.headers, ask.body, key)
-            self._spend(meter, key, headers)
-            return handler(ask)
-        raise Refusal(404, "NOT_FOUND", f"no route for {request.method} {path}")
-
-    def _spend(self, meter: Meter, key: str, headers: dict[str, str]) -> None:
+        ask = self.routes.find(request)
+        if ask is None:
+            raise Refusal(404, "NOT_FOUND", f"no route for {request.method} {request.url}")
+        if ask.endpoint.private:
+            ask = replace(ask, account=self.who(request.headers.get("Authorization", "").removeprefix("Bearer ")))
+        meter, key = ask.endpoint.meter, ask.account or address
         allowed = self._meters[meter].spend(key, 1)
-        headers["x-ratelimit-limit"] = str(int(meter.capacity))
+        headers |= {"x-ratelimit-limit": str(int(meter.capacity)), "x-ratelimit-window": str(int(meter.window_s))}
         headers["x-ratelimit-remaining"] = str(int(self._meters[meter].left(key)))
-        headers["x-ratelimit-window"] = str(int(meter.window_s))
         if not allowed:
             raise Refusal(429, "RATE_LIMIT_EXCEEDED", "rate limit exceeded")
+        return self.routes.handlers[ask.endpoint](ask)
+
+    def who(self, token: str) -> str:
+        """The account that a session token belongs to. Raises Refusal."""
+        account = self.tokens.account(token)
+        if account is None:
+            raise Refusal(401, "INVALID_TOKEN", "invalid bearer jwt: token is malformed, forged or expired")
+        return account
 
     # Sessions
 
@@ -269,36 +238,30 @@ class ParadexSandbox(Facade):
             self._introduce(_canonical(account), public_key, Decimal(0))
 
     def _auth(self, ask: Ask) -> dict[str, str]:
-        now_ms, headers = self.clock.now_ms(), ask.headers
+        now_ms, headers, wire_ms = self.clock.now_ms(), ask.headers, self.clock.wire_ms
         account = _canonical(headers["PARADEX-STARKNET-ACCOUNT"])
         public_key = self._public_keys.get(account)
         if public_key is None:
             raise Refusal(400, "NOT_ONBOARDED", "User has never called /onboarding endpoint")
-        if ask.name != "auth" and int(ask.name, 16) != int(public_key, 16):
+        if int(ask.path.get("public_key", public_key), 16) != int(public_key, 16):
             raise Refusal(401, "PUBLIC_KEY_INVALID", "the public key belongs to no active key of the account")
         signed_s = int(headers["PARADEX-TIMESTAMP"])
-        until_s = int(headers.get("PARADEX-SIGNATURE-EXPIRATION") or signed_s + self.clock.wire_ms(1_800_000) // 1000)
+        until_s = int(headers.get("PARADEX-SIGNATURE-EXPIRATION") or signed_s + wire_ms(LOGIN_LIVES_MS) // 1000)
         life_ms, ahead_ms = (until_s - signed_s) * 1000, signed_s * 1000 - now_ms
-        if now_ms >= until_s * 1000 or life_ms > self._wire(LOGIN_LIVES_MAX_MS) or ahead_ms > self._wire(CLOCKS_DIFFER_MS):
+        if now_ms >= until_s * 1000 or life_ms > wire_ms(LOGIN_LIVES_MAX_MS) or ahead_ms > wire_ms(CLOCKS_DIFFER_MS):
             raise Refusal(400, "INVALID_TIMESTAMP", "the signature is expired, too long-lived or from the future")
         message = self._messages[account].auth(signed_s, until_s)
         if not is_signed_by(public_key, message, headers["PARADEX-STARKNET-SIGNATURE"]):
             raise Refusal(401, "STARKNET_SIGNATURE_VERIFICATION_FAILED", "the signature is not by the account's key")
-        exp = (now_ms + self._wire(TOKEN_LIVES_MS)) // 1000
-        claims = {"typ": "at+JWT", "exp": exp, "iat": now_ms // 1000, "iss": "Paradex sandbox", "sub": account}
-        head = b".".join(_base64(msgspec.json.encode(part)) for part in ({"alg": "HS256", "typ": "JWT"}, claims)).decode()
-        return {"jwt_token": f"{head}.{_token_signature(head).decode()}"}
-
-    def _wire(self, duration_ms: int) -> int:
-        return self.clock.wire_ms(duration_ms)
+        return {"jwt_token": self.tokens.issue(account)}
 
     # Orders
 
     def _checked(self, ask: Ask, order_id: str | None = None) -> OrderBody:
         """The order in a request's body, once its signature and its age are right."""
         body = msgspec.json.decode(ask.body, type=OrderBody, strict=False)
-        now_ms, window_ms = self.clock.now_ms(), body.recv_window or self._wire(ORDER_LIVES_MS)
-        if window_ms < 10 or not -self._wire(CLOCKS_DIFFER_MS) <= now_ms - body.signature_timestamp <= window_ms:
+        now_ms, window_ms = self.clock.now_ms(), body.recv_window or self.clock.wire_ms(ORDER_LIVES_MS)
+        if window_ms < 10 or not -self.clock.wire_ms(CLOCKS_DIFFER_MS) <= now_ms - body.signature_timestamp <= window_ms:
             raise Refusal(400, "INVALID_TIMESTAMP", "the signature timestamp is outside the receive window")
         terms = (body.signature_timestamp, body.market, wire.SIDES[body.side], body.type, body.size, body.price or Decimal(0))
         messages = self._messages[ask.account]
@@ -318,103 +281,63 @@ class ParadexSandbox(Facade):
         return reply
 
     def _modify(self, ask: Ask) -> dict[str, Any]:
-        order = self._find(ask)
-        body = self._checked(ask, ask.name)
-        if (body.id, body.market, wire.SIDES[body.side]) != (ask.name, order.venue_symbol, order.side) or body.price is None:
+        order, name = self._find(ask), ask.path["order_id"]
+        body = self._checked(ask, name)
+        if (body.id, body.market, wire.SIDES[body.side]) != (name, order.venue_symbol, order.side) or body.price is None:
             raise Refusal(400, "VALIDATION_ERROR", "id, market and side must be the order's own")
         if order.status is not OrderStatus.OPEN:
             raise Refusal(400, "ORDER_IS_NOT_OPEN", "only open orders can be modified")
-        self._amending = (order.order_id, ask.name)
-        try:
-            changed = self.exchange.amend(ask.account, order.order_id, body.price, body.size)
-        finally:
-            self._amending = None
-        info = {"id": ask.name, "request_type": "MODIFY_ORDER", "status": "SUCCESS", "message": ""}
+        changed = self.exchange.amend(ask.account, order.order_id, body.price, body.size)
+        info = {"id": name, "request_type": "MODIFY_ORDER", "status": "SUCCESS", "message": ""}
         return {**self.order(changed), "request_info": info}
 
-    def _cancel(self, ask: Ask) -> None:
-        self._end(ask.account, self._find(ask))
-
-    def _cancel_by_client_id(self, ask: Ask) -> None:
-        order = self.exchange.order(ask.account, client_order_id=ask.name)
-        if order is None:
-            raise Refusal(400, "CLIENT_ORDER_ID_NOT_FOUND", f"no order with client id {ask.name}")
-        self._end(ask.account, order)
-
-    def _end(self, account: str, order: world.SandboxOrder) -> None:
+    def _end(self, order: world.SandboxOrder) -> None:
         try:
-            self.exchange.cancel(account, order_id=order.order_id)
+            self.exchange.cancel(order.account, order_id=order.order_id)
         except world.Rejected as rejected:
-            raise Refusal(400, "ORDER_IS_CLOSED", f"order {self.venue_id(order)} is closed") from rejected
+            raise Refusal(400, "ORDER_IS_CLOSED", f"order {_order_id(order)} is closed") from rejected
 
     def _cancel_all(self, ask: Ask) -> None:
-        for order in self._wanted(ask, self.exchange.orders(ask.account)):
-            self._end(ask.account, order)
+        for order in self._working(ask):
+            self._end(order)
 
-    def _find(self, ask: Ask) -> world.SandboxOrder:
-        order_id = self._current.get(ask.name)
-        order = None if order_id is None else self.exchange.order(ask.account, order_id=order_id)
-        if order is None:
-            raise Refusal(400, "ORDER_ID_NOT_FOUND", f"no order with id {ask.name}")
+    def _find(self, ask: Ask, only_open: bool = False) -> world.SandboxOrder:
+        """By the id in the path. `only_open`: others are not found by their client id (OpenAPI)."""
+        if "client_id" in ask.path:
+            order = self.exchange.order(ask.account, client_order_id=ask.path["client_id"])
+            if order is None or (only_open and order.status is not OrderStatus.OPEN):
+                raise Refusal(400, "CLIENT_ORDER_ID_NOT_FOUND", f"no such order with client id {ask.path['client_id']}")
+            return order
+        name = ask.path["order_id"]
+        order = self.exchange.order(ask.account, order_id=int(name[-15:])) if name.isdecimal() else None
+        if order is None or _order_id(order) != name:
+            raise Refusal(400, "ORDER_ID_NOT_FOUND", f"no order with id {name}")
         return order
 
-    def _open_orders(self, ask: Ask) -> dict[str, Any]:
-        return {"results": [self.order(order) for order in self._wanted(ask, self.exchange.orders(ask.account))]}
-
-    def _order_by_id(self, ask: Ask) -> dict[str, Any]:
-        return self.order(self._find(ask))
-
-    def _order_by_client_id(self, ask: Ask) -> dict[str, Any]:
-        order = self.exchange.order(ask.account, client_order_id=ask.name)
-        if order is None or order.status is not OrderStatus.OPEN:  # only open ones are found this way (OpenAPI)
-            raise Refusal(400, "CLIENT_ORDER_ID_NOT_FOUND", f"no open order with client id {ask.name}")
-        return self.order(order)
+    def _working(self, ask: Ask) -> list[world.SandboxOrder]:
+        market = ask.query.get("market")
+        return [order for order in self.exchange.orders(ask.account) if market in (None, order.venue_symbol)]
 
     def _orders_history(self, ask: Ask) -> dict[str, Any]:
-        orders = self._wanted(ask, self.exchange.orders(ask.account, open_only=False))
-        wanted = ask.query.get("client_id")
-        rows = [self.order(order) for order in orders if wanted in (None, order.client_order_id)]
-        return _page(rows, ask)
-
-    def _wanted(self, ask: Ask, orders: list[world.SandboxOrder]) -> list[world.SandboxOrder]:
-        """Those of the market asked for, without what an amendment replaced."""
-        market = ask.query.get("market")
-        return [o for o in orders if self._current[self.venue_id(o)] == o.order_id and market in (None, o.venue_symbol)]
-
-    def venue_id(self, order: world.SandboxOrder) -> str:
-        """The id that clients know an order by; unlike the exchange's it survives amendments."""
-        known = self._ids.get(order.order_id)
-        if known is None:
-            known = self._amending[1] if self._amending else _long_id(order.created_ms, order.order_id)
-            self._ids[order.order_id] = known
-            self._current[known] = order.order_id
-        return known
-
-    def is_replaced(self, order: world.SandboxOrder) -> bool:
-        """Whether this is the old half of an amendment under way."""
-        return self._amending is not None and order.order_id == self._amending[0]
+        orders, wanted = self.exchange.orders(ask.account, open_only=False), ask.query.get("client_id")
+        return _page([self.order(order) for order in orders if wanted in (None, order.client_order_id)], ask)
 
     # What the venue says
 
     def order(self, order: world.SandboxOrder) -> dict[str, Any]:
-        reason = CANCEL_REASONS.get(order.reason, "") if order.reason else ""
+        reason, price = CANCEL_REASONS.get(order.reason, "") if order.reason else "", order.price or Decimal(0)
         if order.status is OrderStatus.CANCELLED and not reason:
             reason = "NO_LIQUIDITY" if order.time_in_force is TimeInForce.IOC else "USER_CANCELED"
-        average, flags = order.average_price, ["REDUCE_ONLY"] if order.reduce_only else []
         return {
-            "id": self.venue_id(order),
-            "account": order.account,
-            "market": order.venue_symbol,
-            "side": wire.SIDE_WORDS[order.side],
-            "type": "LIMIT" if order.price else "MARKET",
-            "instruction": INSTRUCTIONS[order.time_in_force],
-            "flags": flags,
-            "stp": "EXPIRE_TAKER",
-            **_texts(
-                size=order.size, remaining_size=order.remaining, price=order.price or Decimal(0), trigger_price=Decimal(0)
-            ),
-            "avg_fill_price": "" if average is None else _text(average),
+            "id": _order_id(order),
+            **_about(order),
             "client_id": order.client_order_id or "",
+            "type": "LIMIT" if order.price else "MARKET",
+            "instruction": wire.INSTRUCTIONS[order.time_in_force],
+            "flags": ["REDUCE_ONLY"] if order.reduce_only else [],
+            "stp": "EXPIRE_TAKER",
+            **texts(wire_text, size=order.size, remaining_size=order.remaining, price=price, trigger_price=Decimal(0)),
+            "avg_fill_price": "" if order.average_price is None else _text(order.average_price),
             "status": STATUS.get(order.status, "CLOSED"),
             "cancel_reason": reason,
             **dict.fromkeys(("timestamp", "created_at", "received_at"), order.created_ms),
@@ -427,15 +350,13 @@ class ParadexSandbox(Facade):
         index, order = self.exchange.state(fill.venue_symbol).index, self.exchange.order(fill.account, order_id=fill.order_id)
         return {
             "id": _long_id(fill.time_ms, fill.fill_id),
-            "account": fill.account,
-            "order_id": "" if order is None else self.venue_id(order),
+            **_about(fill),
+            "order_id": "" if order is None else _order_id(order),
             "client_id": fill.client_order_id or "",
-            "market": fill.venue_symbol,
             "flags": [],
-            "side": wire.SIDE_WORDS[fill.side],
             "liquidity": fill.liquidity.value.upper(),
-            **_texts(price=fill.price, size=fill.size, remaining_size=fill.order_remaining, underlying_price=index),
-            **_texts(fee=fill.fee, realized_pnl=fill.realised_pnl, realized_funding=fill.realised_funding),
+            **texts(wire_text, price=fill.price, size=fill.size, remaining_size=fill.order_remaining, underlying_price=index),
+            **texts(wire_text, fee=fill.fee, realized_pnl=fill.realised_pnl, realized_funding=fill.realised_funding),
             "fee_currency": wire.USDC,
             "fill_type": "LIQUIDATION" if fill.liquidation else "FILL",
             "created_at": fill.time_ms,
@@ -443,26 +364,23 @@ class ParadexSandbox(Facade):
 
     def position(self, account: str, market: str) -> dict[str, Any]:
         """A position, open or (all zero) closed."""
-        exchange, held = self.exchange, self.exchange.positions(account).get(market)
-        size, cost, since_ms = (held.size, held.cost, held.opened_ms) if held else (Decimal(0), Decimal(0), self.clock.now_ms())
+        exchange, held, zero = self.exchange, self.exchange.positions(account).get(market), Decimal(0)
+        size, cost, since_ms = (held.size, held.cost, held.opened_ms) if held else (zero, zero, self.clock.now_ms())
         funding, limit = exchange.unrealised_funding(account, market), exchange.liquidation_price(account, market)
         fills = [fill for fill in exchange.fills(account) if fill.venue_symbol == market]
-        realised = sum(
-            (f.realised_pnl for f in fills if f.time_ms >= since_ms), held.funding_since_open if held else Decimal(0)
-        )
+        realised = sum((f.realised_pnl for f in fills if f.time_ms >= since_ms), held.funding_since_open) if held else zero
         return {
             "id": f"{account}-{market}",
             "account": account,
             "market": market,
             "status": "OPEN" if held else "CLOSED",
             "side": "SHORT" if size < 0 else "LONG",
-            "size": wire_text(size),
             **dict.fromkeys(("average_entry_price", "average_entry_price_usd"), _text(held.entry_price) if held else "0"),
             **dict.fromkeys(("cost", "cost_usd"), _text(cost)),
-            **_texts(realized_pnl=realised if held else Decimal(0), unrealized_funding_pnl=funding),
+            **texts(wire_text, size=size, realized_pnl=realised, unrealized_funding_pnl=funding),
             "unrealized_pnl": _text(size * exchange.state(market).mark - cost + funding),
             "leverage": str(exchange.leverage(account, market)),
-            "cached_funding_index": wire_text((held.funding_index if held else None) or Decimal(0)),
+            "cached_funding_index": wire_text((held.funding_index if held else None) or zero),
             "created_at": since_ms,
             "last_updated_at": held.updated_ms if held else since_ms,
             "last_fill_id": _long_id(fills[-1].time_ms, fills[-1].fill_id) if fills else "",
@@ -473,54 +391,41 @@ class ParadexSandbox(Facade):
     def summary(self, account: str) -> dict[str, Any]:
         exchange, equity = self.exchange, self.exchange.equity(account)
         initial, maintenance = exchange.initial_margin(account), exchange.maintenance_margin(account)
+        margins = {"initial_margin_requirement": initial, "maintenance_margin_requirement": maintenance}
+        free, wallet = exchange.available(account), exchange.wallet(account)
         return {
             "account": account,
             "settlement_asset": wire.USDC,
             "status": "ACTIVE",
-            **_texts(account_value=equity, free_collateral=exchange.available(account), margin_cushion=equity - maintenance),
-            **_texts(initial_margin_requirement=initial, maintenance_margin_requirement=maintenance),
-            "total_collateral": wire_text(exchange.wallet(account)),
             "updated_at": self.clock.now_ms(),
+            **texts(wire_text, account_value=equity, free_collateral=free, total_collateral=wallet),
+            **texts(wire_text, margin_cushion=equity - maintenance, **margins),
             "seq_no": self._next_update(),
         }
-
-    def payment(self, paid: world.SandboxFunding) -> dict[str, Any]:
-        return {
-            "id": _long_id(paid.time_ms, paid.payment_id),
-            "account": paid.account,
-            "market": paid.venue_symbol,
-            **_texts(payment=paid.amount, index=paid.index or Decimal(0)),
-            "fill_id": "" if paid.fill_id is None else _long_id(paid.time_ms, paid.fill_id),
-            "created_at": paid.time_ms,
-        }
-
-    def _positions(self, account: str) -> list[dict[str, Any]]:
-        return [self.position(account, market) for market in self.exchange.positions(account)]
-
-    def _fills(self, ask: Ask) -> dict[str, Any]:
-        return _page([self.fill(fill) for fill in self.exchange.fills(ask.account)], ask)
 
     def _payments(self, ask: Ask) -> dict[str, Any]:
         if "market" not in ask.query:
             raise Refusal(400, "INVALID_REQUEST_PARAMETER", "market is required")
-        return _page([self.payment(paid) for paid in self.exchange.funding_payments(ask.account)], ask)
+        return _page(map(_payment, self.exchange.funding_payments(ask.account)), ask)
+
+    def _positions(self, ask: Ask) -> dict[str, Any]:
+        return {"results": [self.position(ask.account, market) for market in self.exchange.positions(ask.account)]}
 
     def _balance(self, ask: Ask) -> dict[str, Any]:
         size = wire_text(self.exchange.wallet(ask.account))
         return {"results": [{"token": wire.USDC, "size": size, "last_updated_at": self.clock.now_ms()}]}
 
     def _account_info(self, ask: Ask) -> dict[str, Any]:
-        fees = self.exchange.rules.fees
-        rates = {"maker_rate": wire_text(fees.maker), "taker_rate": wire_text(fees.taker)}
-        public_key = self._public_keys[ask.account]
+        fees, public_key = self.exchange.rules.fees, self._public_keys[ask.account]
+        rates = texts(wire_text, maker_rate=fees.maker, taker_rate=fees.taker)
         return {"results": [{"account": ask.account, "kind": "main", "public_key": public_key, "fees": rates}]}
 
     def _set_margin(self, ask: Ask) -> dict[str, Any]:
-        wanted = msgspec.json.decode(ask.body)
+        wanted, market = msgspec.json.decode(ask.body), ask.path["market"]
         if wanted.get("margin_type") != "CROSS":
             raise Refusal(400, "VALIDATION_ERROR", "only CROSS margin exists here")
-        self.exchange.set_leverage(ask.account, ask.name, int(wanted["leverage"]))
-        return {"account": ask.account, "market": ask.name, **wanted}
+        self.exchange.set_leverage(ask.account, market, int(wanted["leverage"]))
+        return {"account": ask.account, "market": market, **wanted}
 
     # Markets
 
@@ -538,36 +443,31 @@ class ParadexSandbox(Facade):
 
     def _summary(self, market: str) -> dict[str, Any] | None:
         """None for a market that has no prices (yet). A rate that nobody knows is left empty, as it is for options."""
-        try:
-            state, rate = self.exchange.state(market), self.exchange.funding_rate(market)
-        except world.Rejected:
+        state = self.exchange.find_state(market)
+        if state is None:
             return None
         bids, asks, _ = self.exchange.book(market, 1)
-        (bid, bid_size), (ask, ask_size) = (tuple(map(wire_text, side[0])) if side else ("", "") for side in (bids, asks))
+        best = [text for side in (bids, asks) for text in (map(wire_text, side[0]) if side else ("", ""))]
+        touch = dict(zip(("bid", "bid_size", "ask", "ask_size"), best, strict=True))
         trades, interest, volume = self.exchange.trades(market, 1), state.open_interest_usd, state.volume_24h_usd
         return {
             "symbol": market,
-            "bid": bid,
-            "bid_size": bid_size,
-            "ask": ask,
-            "ask_size": ask_size,
-            **_texts(oracle_price=state.mark, mark_price=state.mark, underlying_price=state.index),
+            **touch,
+            **texts(wire_text, oracle_price=state.mark, mark_price=state.mark, underlying_price=state.index),
             **dict.fromkeys(("volume_24h", "total_volume"), "" if volume is None else repr(volume)),
             "open_interest": "" if interest is None else repr(interest / float(state.mark)),
             "last_traded_price": wire_text(trades[-1].price) if trades else "",
-            "funding_rate": "" if rate is None else format(rate, "f"),
+            "funding_rate": exact(self.exchange.funding_rate(market)) or "",
             "price_change_rate_24h": "",
             "created_at": self.clock.now_ms(),
         }
 
     def _orderbook(self, ask: Ask) -> dict[str, Any]:
-        bids, asks, sequence = self.exchange.book(ask.name, int(ask.query.get("depth", 20)))
+        market, depth = ask.path["market"], int(ask.query.get("depth", 20))
+        bids, asks, sequence = self.exchange.book(market, depth)
         levels = {side: [[*map(wire_text, level)] for level in rows] for side, rows in (("asks", asks), ("bids", bids))}
         best = {f"best_{side[:3]}_api": rows[0] if rows else [] for side, rows in levels.items()}
-        return {"market": ask.name, "seq_no": sequence, "last_updated_at": self.clock.now_ms(), **levels, **best}
-
-    def _trades(self, ask: Ask) -> dict[str, Any]:
-        return _page([trade_row(trade) for trade in self.exchange.trades(ask.query["market"], ROWS_MAX)], ask)
+        return {"market": market, "seq_no": sequence, "last_updated_at": self.clock.now_ms(), **levels, **best}
 
     def _funding_data(self, ask: Ask) -> dict[str, Any]:
         """One observation per five minutes (the venue: one per second or so), as far back as prices go.
@@ -578,49 +478,77 @@ class ParadexSandbox(Facade):
         start_ms = max(int(ask.query.get("start_at", 0)), exchange.prices.start_ms, now_ms - ROWS_MAX * FUNDING_GRID_MS)
         rows, index, later_ms = [], exchange.funding_index(market), now_ms
         for at_ms in range(now_ms // FUNDING_GRID_MS * FUNDING_GRID_MS, start_ms - 1, -FUNDING_GRID_MS):
-            state, rate = exchange.markets.state(market, at_ms), exchange.markets.funding_rate(market, at_ms)
-            if rate is None:
+            state, rate = exchange.find_state(market, at_ms), exchange.rate_at(market, at_ms)
+            if state is None or rate is None:
                 continue
             premium = rate * state.index
             index -= premium * (later_ms - at_ms) / (PERIOD_HOURS * 3_600_000)
             later_ms = at_ms
-            row = {
-                "market": market,
-                "funding_period_hours": int(PERIOD_HOURS),
-                "created_at": at_ms,
-                "funding_premium": f"{premium:f}",
-            }
-            rows.append(
-                {**row, "funding_index": f"{index:.18f}", **dict.fromkeys(("funding_rate", "funding_rate_8h"), f"{rate:f}")}
-            )
-        return _page(rows[::-1], ask, key="created_at")
+            row = {"market": market, "funding_period_hours": int(PERIOD_HOURS), "created_at": at_ms}
+            numbers = texts(exact, funding_rate=rate, funding_rate_8h=rate, funding_premium=premium)
+            rows.append({**row, **numbers, "funding_index": f"{index:.18f}"})
+        return _page(rows, ask, key="created_at")
+
+    # Streams
+
+    def on_event(self, event: world.SandboxEvent) -> None:
+        match event:
+            case world.BookChanged(market):
+                self._tell("order_book", market, lambda: book_row(market, self._books.change(market), self.clock.now_ms()))
+            case world.TradePrinted(trade):
+                self._tell_both("trades", "", trade.venue_symbol, lambda: _trade(trade))
+            case world.OrderChanged(order):
+                self._tell_both("orders", order.account, order.venue_symbol, lambda: self.order(order))
+            case world.Filled(fill):
+                self._tell_both("fills", fill.account, fill.venue_symbol, lambda: self.fill(fill))
+                self._tell("positions", fill.account, lambda: self.position(fill.account, fill.venue_symbol))
+            case world.FundingPaid(paid):
+                self._tell_both("funding_payments", paid.account, paid.venue_symbol, lambda: _payment(paid))
+            case world.AccountChanged(account):
+                self._tell("account", account, lambda: self.summary(account))
+
+    def whole_book(self, market: str) -> dict[str, Any]:
+        """The frame that a subscription to a book begins with."""
+        return book_row(market, self._books.snapshot(market), self.clock.now_ms(), "s")
+
+    def _tell_both(self, kind: str, account: str, market: str, data: Callable[[], dict[str, Any]]) -> None:
+        for channel in (f"{kind}.{market}", f"{kind}.ALL"):
+            self._tell(channel, account, data)
+
+    def _tell(self, channel: str, which: str, data: Callable[[], dict[str, Any]]) -> None:
+        name = f"order_book.{which}.deltas" if channel == "order_book" else channel
+        self.publish((channel, which), lambda: frame_of(name, data()))
 
     def _next_update(self) -> int:
         return self.clock.now_ms() * 1_000_000 + next(self._updates) % 1_000_000
 
-    def _publish(self, event: world.SandboxEvent) -> None:
-        for socket in tuple(self.sockets):
-            socket.publish(event)
+
+def frame_of(channel: str, data: Any) -> dict[str, Any]:
+    """A data frame."""
+    return {"jsonrpc": "2.0", "method": "subscription", "params": {"channel": channel, "data": data}}
 
 
-def _rejection(rejected: world.Rejected) -> dict[str, Any]:
-    return Refusal(400, REFUSED.get(rejected.reason, "VALIDATION_ERROR"), rejected.detail).reply
+def book_row(market: str, delta: BookDelta, now_ms: int, update_type: str = "d") -> dict[str, Any]:
+    """A book, or what changed of it, as its channel tells it."""
+    entries = {"inserts": delta.inserts, "updates": delta.updates, "deletes": delta.deletes}
+    levels = {
+        name: [{"side": wire.SIDE_WORDS[side], "price": price, "size": size} for side, price, size in rows]
+        for name, rows in entries.items()
+    }
+    return {"seq_no": delta.sequence, "market": market, "last_updated_at": now_ms, "update_type": update_type, **levels}
 
 
-def _page(oldest_first: list[dict[str, Any]], ask: Ask, key: str = "id") -> dict[str, Any]:
+def _page(rows: Iterable[dict[str, Any]], ask: Ask, key: str = "id") -> dict[str, Any]:
     """The rows asked for, newest first. A cursor is opaque to clients and names the last row of the page before."""
     query, size = ask.query, int(ask.query.get("page_size", 100))
     if not 1 <= size <= ROWS_MAX:
         raise Refusal(400, "INVALID_REQUEST_PARAMETER", f"page_size must lie between 1 and {ROWS_MAX}")
-    first, last = int(query.get("start_at", 0)), int(query.get("end_at", 2**62))
-    rows = [r for r in reversed(oldest_first) if r["market"] == query.get("market", r["market"])]
-    rows = [row for row in rows if first <= row["created_at"] <= last]
-    start = 0
-    if "cursor" in query:
-        start = [str(row[key]) for row in rows].index(urlsafe_b64decode(query["cursor"]).decode()) + 1
-    page = rows[start : start + size]
-    more = start + size < len(rows)
-    return {"next": urlsafe_b64encode(str(page[-1][key]).encode()).decode() if more else None, "prev": None, "results": page}
+    first, last, market = int(query.get("start_at", 0)), int(query.get("end_at", 2**62)), query.get("market")
+    wanted = [row for row in rows if first <= row["created_at"] <= last and market in (None, row["market"])]
+    before = int(urlsafe_b64decode(query["cursor"])) if "cursor" in query else None
+    newest_first = sorted(wanted, key=lambda row: int(row[key]), reverse=True)
+    page, end = page_below(newest_first, lambda row: int(row[key]), before, size)
+    return {"next": None if end is None else urlsafe_b64encode(b"%d" % end).decode(), "prev": None, "results": page}
 
 
 def _canonical(address: str) -> str:
@@ -632,8 +560,8 @@ def _long_id(time_ms: int, number: int) -> str:
     return f"{time_ms}{number:015d}"
 
 
-def _texts(**numbers: Decimal) -> dict[str, str]:
-    return {name: wire_text(number) for name, number in numbers.items()}
+def _order_id(order: world.SandboxOrder) -> str:
+    return _long_id(order.created_ms, order.order_id)
 
 
 def _text(number: Decimal) -> str:
@@ -641,161 +569,97 @@ def _text(number: Decimal) -> str:
     return wire_text(number.quantize(Decimal("1e-8")))
 
 
-def _base64(data: bytes) -> bytes:
-    return urlsafe_b64encode(data).rstrip(b"=")
-
-
-def _token_signature(head: str) -> bytes:
-    return _base64(hmac.digest(TOKEN_KEY, head.encode(), "sha256"))
+def _about(row: world.SandboxOrder | world.SandboxFill) -> dict[str, str]:
+    return {"account": row.account, "market": row.venue_symbol, "side": wire.SIDE_WORDS[row.side]}
 
 
 def _market(listing: Listing) -> dict[str, Any]:
-    instrument, lot = listing.instrument, listing.instrument.lot_size
+    terms, lot = listing.instrument, listing.instrument.lot_size
+    sizes = {"order_size_increment": lot, "position_limit": lot * 10**9, "max_order_size": lot * 10**8}
     return {
         **MARKET_TERMS,
         "symbol": listing.venue_symbol,
         "base_currency": listing.venue_symbol.removesuffix(wire.PERP),
-        **_texts(order_size_increment=lot, price_tick_size=instrument.price_rule.tick, min_notional=instrument.min_notional),
-        **_texts(position_limit=lot * 10**9, max_order_size=lot * 10**8),
+        **texts(wire_text, price_tick_size=terms.price_rule.tick, min_notional=terms.min_notional, **sizes),
         "delta1_cross_margin_params": {**MARGIN_TERMS, "imf_base": wire_text(1 / Decimal(listing.max_leverage))},
     }
 
 
-def trade_row(trade: world.SandboxTrade) -> dict[str, Any]:
+def _trade(trade: world.SandboxTrade) -> dict[str, Any]:
+    about = {"market": trade.venue_symbol, "side": wire.SIDE_WORDS[trade.side], "trade_type": "FILL"}
+    numbers = texts(wire_text, size=trade.size, price=trade.price)
+    return {"id": _long_id(trade.time_ms, trade.trade_id), **about, **numbers, "created_at": trade.time_ms}
+
+
+def _payment(paid: world.SandboxFunding) -> dict[str, Any]:
     return {
-        "id": _long_id(trade.time_ms, trade.trade_id),
-        "market": trade.venue_symbol,
-        "side": wire.SIDE_WORDS[trade.side],
-        **_texts(size=trade.size, price=trade.price),
-        "created_at": trade.time_ms,
-        "trade_type": "FILL",
+        "id": _long_id(paid.time_ms, paid.payment_id),
+        "account": paid.account,
+        "market": paid.venue_symbol,
+        **texts(wire_text, payment=paid.amount, index=paid.index or Decimal(0)),
+        "fill_id": "" if paid.fill_id is None else _long_id(paid.time_ms, paid.fill_id),
+        "created_at": paid.time_ms,
     }
 
 
-Levels = dict[tuple[str, str], str]
-
-
-class _Socket(FacadeSocket):
-    """One client's channels. Books go out as a snapshot, then as differences from what this client was told last."""
+class _Socket(TopicSocket):
+    """Topics are (channel, account or ""), but ("order_book", market) for books."""
 
     def __init__(self, facade: ParadexSandbox, peer: Peer) -> None:
-        self._facade = facade
-        self._peer = peer
+        super().__init__(facade, peer)
+        self._venue = facade
         self._account = ""
-        self._channels: set[str] = set()
-        self._books: dict[str, Levels] = {}
 
     def on_frame(self, frame: bytes) -> None:
         number: Any = None
         try:
             message = msgspec.json.decode(frame)
             number, method, params = message.get("id"), message["method"], message.get("params") or {}
-            handler = {"auth": self._auth, "subscribe": self._subscribe, "unsubscribe": self._unsubscribe}.get(method)
-            if handler is None:
-                self._reply(number, error={"code": -32601, "message": "method not found", "data": method})
-                return
-            handler(number, params)
+            if method == "auth":
+                self._auth(number, str(params["bearer"]))
+            elif method in ("subscribe", "unsubscribe"):
+                self._subscription(number, method, params["channel"])
+            else:
+                self._refuse(number, -32601, "method not found", method)
         except msgspec.DecodeError:
-            self._reply(number, error={"code": -32700, "message": "parse error", "data": "invalid JSON"})
+            self._refuse(number, -32700, "parse error", "invalid JSON")
         except (KeyError, TypeError, AttributeError):
-            self._reply(number, error={"code": -32600, "message": "invalid request", "data": "invalid params"})
+            self._refuse(number, -32600, "invalid request", "invalid params")
 
-    def on_close(self) -> None:
-        for market in self._books:
-            self._facade.exchange.unwatch(market)
-        self._facade.sockets.discard(self)
-
-    def publish(self, event: world.SandboxEvent) -> None:
-        facade, mine = self._facade, self._account
-        match event:
-            case world.BookChanged(market) if market in self._books:
-                self._book(market)
-            case world.TradePrinted(trade):
-                self._tell("trades", trade.venue_symbol, lambda: trade_row(trade))
-            case world.OrderChanged(order) if order.account == mine and not facade.is_replaced(order):
-                self._tell("orders", order.venue_symbol, lambda: facade.order(order))
-            case world.Filled(fill) if fill.account == mine:
-                self._tell("fills", fill.venue_symbol, lambda: facade.fill(fill))
-                self._push("positions", lambda: facade.position(mine, fill.venue_symbol))
-            case world.FundingPaid(paid) if paid.account == mine:
-                self._tell("funding_payments", paid.venue_symbol, lambda: facade.payment(paid))
-            case world.AccountChanged(account) if account == mine:
-                self._push("account", lambda: facade.summary(mine))
-            case _:
-                return
-
-    def _auth(self, number: Any, params: dict[str, Any]) -> None:
+    def _auth(self, number: Any, token: str) -> None:
         try:
-            self._account = self._facade.who(str(params["bearer"]))
+            self._account = self._venue.who(token)
         except Refusal as refusal:
-            self._reply(number, error={"code": 40111, "message": "invalid bearer jwt", "data": str(refusal)})
-            return
-        self._reply(number, {"node_id": "5a4db0c0de5a4db0"})
+            self._refuse(number, 40111, "invalid bearer jwt", str(refusal))
+        else:
+            self._reply(number, {"result": {"node_id": "5a4db0c0de5a4db0"}})
 
-    def _subscribe(self, number: Any, params: dict[str, Any]) -> None:
-        channel = params["channel"]
+    def _subscription(self, number: Any, method: str, channel: str) -> None:
         kind, market, rest = (*channel.split(".", 2), "", "")[:3]
-        private = kind in ("orders", "fills", "positions", "account", "funding_payments")
-        listed = market in self._facade.exchange.listings
-        known = {"order_book": listed and rest == "deltas", "positions": channel == kind, "account": channel == kind}.get(
-            kind, kind in ("orders", "fills", "trades", "funding_payments") and (listed or market == "ALL") and not rest
+        is_book, listed = kind == "order_book", market in self._venue.exchange.listings
+        is_private, is_any = kind in (*WITHOUT_MARKET, *PER_MARKET) and kind != "trades", listed or market == "ALL"
+        topic = (kind, market) if is_book else (channel, self._account if is_private else "")
+        known = (
+            listed and rest == "deltas"
+            if is_book
+            else channel in WITHOUT_MARKET or (kind in PER_MARKET and is_any and not rest)
         )
-        if not known or channel in self._channels:
-            why = "already subscribed" if known else "invalid channel"
-            self._reply(number, error={"code": -32600, "message": "invalid subscribe request", "data": why})
-            return
-        if private and not self._account:
-            self._reply(number, error={"code": 40111, "message": "unauthorized", "data": "authenticate first"})
-            return
-        self._channels.add(channel)
-        self._reply(number, {"channel": channel})
-        if kind == "order_book":
-            self._facade.exchange.watch(market)
-            self._books[market] = {}
-            self._book(market, is_snapshot=True)
+        if method == "unsubscribe":
+            why = "" if self.leave(topic) else "not subscribed"
+        else:
+            why = "invalid channel" if not known else "already subscribed" if topic in self.topics else ""
+        if why:
+            self._refuse(number, -32600, f"invalid {method} request", why)
+        elif is_private and not self._account:
+            self._refuse(number, 40111, "unauthorized", "authenticate first")
+        else:
+            self._reply(number, {"result": {"channel": channel}})
+            if method == "subscribe" and self.join(topic) and is_book:
+                self.send(frame_of(channel, self._venue.whole_book(market)))
 
-    def _unsubscribe(self, number: Any, params: dict[str, Any]) -> None:
-        channel = params["channel"]
-        if channel not in self._channels:
-            error = {"code": -32600, "message": "invalid unsubscribe request", "data": "not subscribed"}
-            self._reply(number, error=error)
-            return
-        self._channels.discard(channel)
-        if channel.startswith("order_book."):
-            market = channel.split(".")[1]
-            del self._books[market]
-            self._facade.exchange.unwatch(market)
-        self._reply(number, {"channel": channel})
+    def _refuse(self, number: Any, code: int, message: str, data: str) -> None:
+        self._reply(number, {"error": {"code": code, "message": message, "data": data}})
 
-    def _book(self, market: str, is_snapshot: bool = False) -> None:
-        bids, asks, sequence = self._facade.exchange.book(market, 1000)
-        sides = (("BUY", bids), ("SELL", asks))
-        now = {(side, wire_text(price)): wire_text(size) for side, rows in sides for price, size in rows}
-        told, self._books[market] = self._books[market], now
-        changes = {
-            "inserts": [_level(key, size) for key, size in now.items() if key not in told],
-            "updates": [_level(key, size) for key, size in now.items() if key in told and told[key] != size],
-            "deletes": [_level(key, "0") for key in told if key not in now],
-        }
-        data = {"seq_no": sequence, "market": market, "last_updated_at": self._facade.clock.now_ms()}
-        channel, kind = f"order_book.{market}.deltas", "s" if is_snapshot else "d"
-        self._push(channel, lambda: {**data, "update_type": kind, **changes})
-
-    def _tell(self, kind: str, market: str, data: Callable[[], dict[str, Any]]) -> None:
-        for channel in (f"{kind}.{market}", f"{kind}.ALL"):
-            self._push(channel, data)
-
-    def _push(self, channel: str, data: Callable[[], dict[str, Any]]) -> None:
-        if channel in self._channels:
-            params = {"channel": channel, "data": data()}
-            self._peer.send(msgspec.json.encode({"jsonrpc": "2.0", "method": "subscription", "params": params}))
-
-    def _reply(self, number: Any, result: Any = None, error: Any = None) -> None:
-        outcome = {"error": error} if error else {"result": result}
-        now_us = self._facade.clock.now_ms() * 1000
-        times = {"usIn": now_us, "usDiff": 0, "usOut": now_us}
-        self._peer.send(msgspec.json.encode({"jsonrpc": "2.0", **outcome, **times, "id": number}))
-
-
-def _level(key: tuple[str, str], size: str) -> dict[str, str]:
-    return {"side": key[0], "price": key[1], "size": size}
+    def _reply(self, number: Any, outcome: dict[str, Any]) -> None:
+        now_us = self._venue.clock.now_ms() * 1000
+        self.send({"jsonrpc": "2.0", **outcome, "usIn": now_us, "usDiff": 0, "usOut": now_us, "id": number})

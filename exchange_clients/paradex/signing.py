@@ -12,9 +12,7 @@ is a test.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -24,27 +22,20 @@ import msgspec
 import sha3
 from fast_stark_crypto import get_public_key, pedersen_hash, sign, verify
 
+from exchange_clients import errors
 from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.side import Side
 from exchange_clients.engine.endpoint import Call, Endpoint
 from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.session import Dialect, Session
+from exchange_clients.engine.session_token import SessionToken
 from exchange_clients.engine.transport import HttpResponse
 from exchange_clients.engine.wiring import Wiring
-from exchange_clients.errors import (
-    AuthenticationFailed,
-    ExchangeError,
-    Misconfigured,
-    OrderRejected,
-    ProtocolViolation,
-    Refused,
-)
 from exchange_clients.paradex import common, wire
 
 CURVE_ORDER = 0x800000000000010FFFFFFFFFFFFFFFFB781126DCAE7B2321E66A241ADC64D2F
 SIDES = {Side.BUY: 1, Side.SELL: 2}
 LOGIN_LIVES_MS = 1_800_000
-TOKEN_RENEWED_AT = 0.6  # of its life: after three of five minutes
 _ADDRESS_BOUND = 2**251 - 256
 _FIELD = 2**251 + 17 * 2**192 + 1
 _BETA = 0x6F21413EFBE40DE150E596D72F7A8C5609AD26C15C915C1F4CDFCB99CEE9E89
@@ -173,10 +164,7 @@ def account_address(public_key: str, proxy_hash: str, account_hash: str) -> str:
 
 
 class ParadexDialect(Dialect):
-    """The account's key, the chain it signs for, and the session token, renewed before it ends.
-
-    A token that is past `TOKEN_RENEWED_AT` of its life is replaced in the background, so that no order waits for it.
-    """
+    """The account's key, the chain it signs for, and the session token, renewed before it ends."""
 
     def __init__(self, wiring: Wiring) -> None:
         credentials = wiring.credentials or Credentials({})
@@ -188,24 +176,24 @@ class ParadexDialect(Dialect):
             int(self.account or "0", 16)
             self._signer = Signer(credentials["private_key"]) if credentials.get("private_key") else None
         except ValueError as error:
-            raise Misconfigured(wire.VENUE, "credentials", "private_key and account_address must be Starknet hex") from error
+            raise errors.Misconfigured(
+                wire.VENUE, "credentials", "private_key and account_address must be Starknet hex"
+            ) from error
         self._messages: Messages | None = None
-        self._claims = wire.TokenClaims(exp=0, iat=0)
-        self._renewing: asyncio.Task[None] | None = None
-        self._token = ""
+        self.token = SessionToken(wire.VENUE, wiring.clock, self._log_in)
 
     def meter_key(self, call: Call) -> str:
         return self.account if call.endpoint.private else ""
 
     async def prepare(self, call: Call) -> None:
         if call.endpoint.private:
-            await self.token()
+            await self.token.valid()
 
     def sign(self, call: Call) -> tuple[dict[str, str], bytes | None]:
         endpoint, payload = call.endpoint, call.payload
         headers: dict[str, str] = {}
         if endpoint.private:
-            headers["Authorization"] = f"Bearer {self._token}"
+            headers["Authorization"] = f"Bearer {self.token.text}"
         elif endpoint in (common.AUTH, common.ONBOARDING):
             headers |= self._login_headers(endpoint)
         if endpoint in (common.PLACE, common.MODIFY):
@@ -214,7 +202,7 @@ class ParadexDialect(Dialect):
             return headers, None
         return headers | {"Content-Type": "application/json"}, msgspec.json.encode(payload)
 
-    def refusal(self, call: Call, response: HttpResponse) -> ExchangeError | None:
+    def refusal(self, call: Call, response: HttpResponse) -> errors.ExchangeError | None:
         """What the venue states; 429 and 5xx are left to the session, which knows what they leave open."""
         if response.status < 400 or response.status == 429 or response.status >= 500:
             return None
@@ -222,34 +210,17 @@ class ParadexDialect(Dialect):
             stated = msgspec.json.decode(response.body, type=wire.ApiError)
         except msgspec.MsgspecError:
             return None
-        default = OrderRejected if call.endpoint in (common.PLACE, common.MODIFY, common.SET_MARGIN) else Refused
+        default = errors.OrderRejected if call.endpoint in (common.PLACE, common.MODIFY, common.SET_MARGIN) else errors.Refused
         text = f"{stated.error}: {stated.message}"
         return refused(wire.VENUE, call.endpoint.name, text, common.REFUSALS, stated.error, default)
 
-    async def recover(self, error: Refused) -> bool:
+    async def recover(self, error: errors.Refused) -> bool:
         if error.code != "INVALID_TOKEN":
             return False
-        if self._renewing is None:  # else another call met the same refusal before this one
-            self._claims, self._token = wire.TokenClaims(exp=0, iat=0), ""
+        self.token.forget()
         return True
 
-    async def token(self) -> str:
-        """A token that is valid now. Raises AuthenticationFailed, and whatever else may happen on the way to one."""
-        now_s, claims = self._clock.now_ms() / 1000, self._claims
-        if self._renewing is None and now_s >= claims.iat + (claims.exp - claims.iat) * TOKEN_RENEWED_AT:
-            self._renewing = asyncio.get_running_loop().create_task(self._renew(), name=f"{wire.VENUE} login")
-            self._renewing.add_done_callback(self._renewed)
-        if self._renewing is not None and now_s >= claims.exp:
-            await asyncio.shield(self._renewing)
-        return self._token
-
-    async def close(self) -> None:
-        """End a renewal that is under way."""
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.gather(self._renewing, return_exceptions=True)
-
-    async def _renew(self) -> None:
+    async def _log_in(self) -> str:
         if self._messages is None:
             config: wire.SystemConfig = await self._session.call(common.SYSTEM_CONFIG)
             self._messages = Messages(config.starknet_chain_id, self.account)
@@ -257,20 +228,15 @@ class ParadexDialect(Dialect):
         path = {"public_key": signer.public_key}
         try:
             reply: wire.Token = await self._session.call(common.AUTH, path=path)
-        except AuthenticationFailed as stranger:
+        except errors.AuthenticationFailed as stranger:
             if stranger.code != "NOT_ONBOARDED":
                 raise
             if not self._ethereum:
                 hint = f"{stranger.detail}; give the credential {common.ETHEREUM_ACCOUNT} to introduce the account"
-                raise AuthenticationFailed(wire.VENUE, stranger.operation, hint, stranger.code) from stranger
+                raise errors.AuthenticationFailed(wire.VENUE, stranger.operation, hint, stranger.code) from stranger
             await self._session.call(common.ONBOARDING, payload={"public_key": signer.public_key})
             reply = await self._session.call(common.AUTH, path=path)
-        self._claims, self._token = _claims(reply.jwt_token), reply.jwt_token
-
-    def _renewed(self, task: asyncio.Task[None]) -> None:
-        self._renewing = None
-        if not task.cancelled():
-            task.exception()  # told to whoever waits; when nobody does, the next call tries again while the old token lasts
+        return reply.jwt_token
 
     def _login_headers(self, endpoint: Endpoint) -> dict[str, str]:
         signer, messages = self._keys()
@@ -296,13 +262,5 @@ class ParadexDialect(Dialect):
 
     def _keys(self) -> tuple[Signer, Messages]:
         if self._signer is None or self._messages is None:
-            raise Misconfigured(wire.VENUE, "credentials", "this needs the credentials private_key and account_address")
+            raise errors.Misconfigured(wire.VENUE, "credentials", "this needs the credentials private_key and account_address")
         return self._signer, self._messages
-
-
-def _claims(token: str) -> wire.TokenClaims:
-    try:
-        body = token.split(".")[1]
-        return msgspec.json.decode(urlsafe_b64decode(body + "=" * (-len(body) % 4)), type=wire.TokenClaims)
-    except (ValueError, IndexError) as error:
-        raise ProtocolViolation(wire.VENUE, "auth", "the session token is not a JWT with exp and iat") from error

@@ -7,7 +7,7 @@ Source: venue sheet sections 3 to 9.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
@@ -16,7 +16,7 @@ from exchange_clients.domain.assets import Asset, identify
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, PriceRule
 from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade
-from exchange_clients.domain.orders import Fill, Liquidity, Order, OrderStatus
+from exchange_clients.domain.orders import Fill, Liquidity, Order, OrderStatus, TimeInForce
 from exchange_clients.domain.provenance import Provenance
 from exchange_clients.domain.side import Side
 
@@ -24,7 +24,8 @@ VENUE = "paradex"
 USDC = "USDC"
 PERP = "-USD-PERP"
 SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
-SIDE_WORDS = {Side.BUY: "BUY", Side.SELL: "SELL"}
+SIDE_WORDS = {side: word for word, side in SIDES.items()}
+INSTRUCTIONS = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.POST_ONLY: "POST_ONLY"}
 SideWord = Literal["BUY", "SELL"]
 Content = TypeVar("Content")
 
@@ -36,32 +37,9 @@ class Page(msgspec.Struct, Generic[Content], frozen=True):
     next: str | None = None
 
 
-class Params(msgspec.Struct, Generic[Content], frozen=True):
-    data: Content
-
-
-class Frame(msgspec.Struct, Generic[Content], frozen=True):
-    """A data frame of any channel."""
-
-    params: Params[Content]
-
-
 class ApiError(msgspec.Struct, frozen=True):
     error: str
     message: str = ""
-
-
-class RpcError(msgspec.Struct, frozen=True):
-    code: int
-    message: str
-    data: Any = None
-
-
-class RpcAnswer(msgspec.Struct, frozen=True):
-    """The answer to one request on a socket; `id` is the request's."""
-
-    id: int | None = None
-    error: RpcError | None = None
 
 
 class SystemConfig(msgspec.Struct, frozen=True):
@@ -70,13 +48,6 @@ class SystemConfig(msgspec.Struct, frozen=True):
 
 class Token(msgspec.Struct, frozen=True):
     jwt_token: str
-
-
-class TokenClaims(msgspec.Struct, frozen=True):
-    """Seconds since 1970."""
-
-    exp: int
-    iat: int
 
 
 class MarginParams(msgspec.Struct, frozen=True):
@@ -252,11 +223,6 @@ def is_listed(market: Market) -> bool:
     return market.asset_kind == "PERP" and is_perp(market.symbol) and market.trading_mode == "STANDARD"
 
 
-def is_open(row: PositionRow) -> bool:
-    """Closed positions stay in the venue's lists."""
-    return is_perp(row.market) and row.status == "OPEN" and row.size != 0
-
-
 def number(text: str) -> Decimal | None:
     """A number, None for ""."""
     return Decimal(text) if text else None
@@ -268,20 +234,10 @@ def measure(text: str) -> float | None:
 
 
 def to_instrument(market: Market) -> Instrument:
-    asset, margin, lot = identify(market.base_currency), market.delta1_cross_margin_params, market.order_size_increment
-    return Instrument(
-        venue=VENUE,
-        symbol=asset.base,
-        venue_symbol=market.symbol,
-        venue_id=market.symbol,
-        multiplier=asset.multiplier,
-        quote=USDC,
-        price_rule=PriceRule(market.price_tick_size),
-        lot_size=lot,
-        min_size=lot,
-        min_notional=market.min_notional,
-        max_leverage=1 / margin.imf_base if margin is not None and margin.imf_base else None,
-    )
+    margin = market.delta1_cross_margin_params
+    most = 1 / margin.imf_base if margin is not None and margin.imf_base else None
+    terms = (PriceRule(market.price_tick_size), market.order_size_increment, market.min_notional, most)
+    return Instrument.perpetual(VENUE, market.symbol, identify(market.base_currency), USDC, *terms)
 
 
 def to_book(book: RestBook, symbol: str, depth: int, provenance: Provenance) -> OrderBook:
@@ -290,22 +246,11 @@ def to_book(book: RestBook, symbol: str, depth: int, provenance: Provenance) -> 
     return OrderBook(VENUE, symbol, bids, asks, book.last_updated_at, provenance, book.seq_no)
 
 
-def to_stats(summary: Summary, provenance: Provenance) -> MarketStats:
+def to_stats(row: Summary, provenance: Provenance) -> MarketStats:
     """Open interest comes in base units (one- or two-sided is not stated), volume in USD."""
-    mark, interest = measure(summary.mark_price), measure(summary.open_interest)
-    return MarketStats(
-        venue=VENUE,
-        symbol=asset_of(summary.symbol).base,
-        venue_symbol=summary.symbol,
-        mark_price=mark,
-        index_price=measure(summary.underlying_price),
-        open_interest_usd=None if mark is None or interest is None else interest * mark,
-        volume_24h_usd=measure(summary.volume_24h),
-        best_bid=measure(summary.bid),
-        best_ask=measure(summary.ask),
-        time_ms=summary.created_at,
-        provenance=provenance,
-    )
+    mark, index, interest = map(measure, (row.mark_price, row.underlying_price, row.open_interest))
+    figures = (mark, index, interest, measure(row.volume_24h), row.created_at, provenance, measure(row.bid), measure(row.ask))
+    return MarketStats.of(VENUE, row.symbol, asset_of(row.symbol), *figures)
 
 
 def to_trade(trade: PublicTrade, provenance: Provenance) -> Trade:
@@ -324,52 +269,27 @@ def to_status(order: OrderRow) -> OrderStatus:
 
 
 def to_order(order: OrderRow) -> Order:
-    status = to_status(order)
-    return Order(
-        venue=VENUE,
-        symbol=asset_of(order.market).base,
-        venue_order_id=order.id,
-        client_order_id=order.client_id or None,
-        side=SIDES[order.side],
-        size=order.size,
-        filled=order.size - order.remaining_size,
-        price=None if order.type == "MARKET" else order.price,
-        average_price=number(order.avg_fill_price) or None,
-        status=status,
-        reduce_only="REDUCE_ONLY" in (order.flags or ()),
-        reason=order.cancel_reason if status in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else "",
-        updated_ms=order.last_updated_at,
-    )
+    status, filled = to_status(order), order.size - order.remaining_size
+    who = (VENUE, asset_of(order.market).base, order.id, order.client_id or None, SIDES[order.side])
+    price, average = None if order.type == "MARKET" else order.price, number(order.avg_fill_price) or None
+    reason = order.cancel_reason if status in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else ""
+    state = (status, "REDUCE_ONLY" in (order.flags or ()), reason, order.last_updated_at)
+    return Order(*who, order.size, filled, price, average, *state)
 
 
 def to_fill(fill: FillRow) -> Fill:
-    return Fill(
-        venue=VENUE,
-        symbol=asset_of(fill.market).base,
-        fill_id=fill.id,
-        venue_order_id=fill.order_id,
-        client_order_id=fill.client_id or None,
-        side=SIDES[fill.side],
-        size=fill.size,
-        price=fill.price,
-        fee=fill.fee,
-        fee_asset=fill.fee_currency,
-        liquidity=Liquidity(fill.liquidity.lower()),
-        time_ms=fill.created_at,
-    )
+    who = (VENUE, asset_of(fill.market).base, fill.id, fill.order_id, fill.client_id or None, SIDES[fill.side])
+    liquidity = Liquidity(fill.liquidity.lower())
+    return Fill(*who, fill.size, fill.price, fill.fee, fill.fee_currency, liquidity, fill.created_at)
 
 
 def to_position(row: PositionRow) -> Position:
-    return Position(
-        venue=VENUE,
-        symbol=asset_of(row.market).base,
-        size=abs(row.size) if row.side == "LONG" else -abs(row.size),
-        entry_price=number(row.average_entry_price),
-        unrealised_pnl=number(row.unrealized_pnl),
-        liquidation_price=number(row.liquidation_price),
-        leverage=number(row.leverage),
-        updated_ms=row.last_updated_at,
+    """Closed positions stay in the venue's lists; their size here is 0."""
+    size = Decimal(0) if row.status == "CLOSED" else abs(row.size) if row.side == "LONG" else -abs(row.size)
+    entry, pnl, limit, leverage = map(
+        number, (row.average_entry_price, row.unrealized_pnl, row.liquidation_price, row.leverage)
     )
+    return Position(VENUE, asset_of(row.market).base, size, entry, pnl, limit, leverage, row.last_updated_at)
 
 
 def to_balance(account: AccountSummary, wallet: Decimal) -> Balance:

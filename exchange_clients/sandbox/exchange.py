@@ -198,7 +198,9 @@ class SandboxExchange(ExchangeReads):
         return replace(order)
 
     def amend(self, account: str, order_id: int, price: Decimal, size: Decimal) -> SandboxOrder:
-        """Replace a resting order by one with a new id, the same client id and what filled so far. `size` is the total.
+        """Replace a resting order by one with the same client id and what filled so far. `size` is the total.
+
+        The rules say whether its id stays; where it does not, the old order ends cancelled.
 
         Raises Rejected, and then the old order stays as it was.
         """
@@ -210,8 +212,10 @@ class SandboxExchange(ExchangeReads):
             raise Rejected(RejectReason.ZERO_SIZE, f"{old.filled} of order {order_id} filled already; {size} leaves nothing")
         if not old.reduce_only:
             check_minimum(listing, self.rules, self.markets.mark(old.venue_symbol), size, price)
-        new = replace(old, order_id=next(self._order_ids), price=price, size=size, status=OrderStatus.PENDING)
-        new.created_ms = new.updated_ms = self.clock.now_ms()
+        new, now_ms = replace(old, price=price, size=size, status=OrderStatus.PENDING), self.clock.now_ms()
+        new.updated_ms = now_ms
+        if not self.rules.amend_keeps_id:
+            new.order_id, new.created_ms = next(self._order_ids), now_ms
         del owner.working[order_id]
         try:
             self._check(owner, new)
@@ -220,7 +224,8 @@ class SandboxExchange(ExchangeReads):
             owner.working = dict(sorted(owner.working.items()))
             raise
         self._withdraw(old)
-        self._matcher.end(old, OrderStatus.CANCELLED, "")
+        if not self.rules.amend_keeps_id:
+            self._matcher.end(old, OrderStatus.CANCELLED, "")
         owner.record(new)
         self._admit(new)
         return replace(new)

@@ -97,7 +97,7 @@ class VenueRules:
     `money_quantum`: the step of everything booked in settlement currency. `min_notional`: settlement currency.
     `maintenance_fraction`: of the initial margin at the market's highest leverage. `price_band`: limit prices further from
     the mark than this fraction, either way, are refused. `decide_later`: orders are answered PENDING first and judged in the
-    next `flush()` or `advance()`.
+    next `flush()` or `advance()`. `amend_keeps_id`: an amended order is still the same order.
     """
 
     venue: str
@@ -108,6 +108,7 @@ class VenueRules:
     maintenance_fraction: Decimal = Decimal("0.5")
     price_band: Decimal = Decimal("0.8")
     decide_later: bool = False
+    amend_keeps_id: bool = False
 
 
 @dataclass(frozen=True)

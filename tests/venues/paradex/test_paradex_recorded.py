@@ -13,6 +13,7 @@ from exchange_clients.domain.orders import OrderStatus
 from exchange_clients.domain.provenance import Provenance
 from exchange_clients.domain.side import Side
 from exchange_clients.engine.endpoint import Endpoint
+from exchange_clients.engine.json_rpc import RpcAnswer, RpcFrame
 from exchange_clients.paradex import common, wire
 
 REST = {
@@ -67,13 +68,13 @@ REST_NOT_OURS = {
     "sign": "prose",
 }
 FRAMES = {
-    "handle_authentication_message": wire.RpcAnswer,
-    "handle_order_book": wire.Frame[wire.BookChange],
-    "handle_order": wire.Frame[wire.OrderRow],
-    "handle_my_trade": wire.Frame[wire.FillRow],
-    "handle_positions": wire.Frame[wire.PositionRow],
-    "handle_balance": wire.Frame[wire.AccountSummary],
-    "handle_error_message": wire.RpcAnswer,
+    "handle_authentication_message": RpcAnswer,
+    "handle_order_book": RpcFrame[wire.BookChange],
+    "handle_order": RpcFrame[wire.OrderRow],
+    "handle_my_trade": RpcFrame[wire.FillRow],
+    "handle_positions": RpcFrame[wire.PositionRow],
+    "handle_balance": RpcFrame[wire.AccountSummary],
+    "handle_error_message": RpcAnswer,
 }
 FRAMES_NOT_OURS = {
     "handle_trade": "public trades are not streamed",
@@ -208,7 +209,7 @@ def test_book_trade_and_frame_levels(rest, frames) -> None:
     (row,) = decoded(one(rest, "fetch_trades"), wire.Page[wire.PublicTrade]).results
     trade = wire.to_trade(row, Provenance.LIVE)
     assert (trade.side, trade.price, trade.size, trade.time_ms) == (Side.BUY, 69578.2, 0.026, 1718154353750)
-    change = decoded(one(frames, "handle_order_book"), wire.Frame[wire.BookChange]).params.data
+    change = decoded(one(frames, "handle_order_book"), RpcFrame[wire.BookChange]).params.data
     assert [(level.side, level.price, level.size) for level in change.inserts] == [
         ("BUY", 67629.7, 0.992),
         ("SELL", 69378.6, 3.137),
@@ -252,7 +253,7 @@ def test_fills_positions_balance_and_payments(rest, frames) -> None:
     long, short = (wire.to_position(decoded(row | {"side": side}, wire.PositionRow)) for side in ("LONG", "SHORT"))
     assert (long.size, short.size) == (Decimal("0.01"), Decimal("-0.01"))
     assert long.unrealised_pnl == Decimal("-2.39677214") and long.liquidation_price is None and long.leverage == 5
-    account = decoded(one(frames, "handle_balance"), wire.Frame[wire.AccountSummary]).params.data
+    account = decoded(one(frames, "handle_balance"), RpcFrame[wire.AccountSummary]).params.data
     balance = wire.to_balance(account, account.total_collateral)
     assert (balance.wallet, balance.equity, balance.available) == (1000, Decimal("1000.5"), Decimal("900.5"))
     (paid,) = [wire.to_payment(row) for row in decoded(one(rest, "fetch_funding_history"), wire.Page[wire.PaymentRow]).results]

@@ -116,7 +116,7 @@ async def on() -> AsyncIterator[Set]:
 
 
 async def token(on: Set) -> str:
-    return await on.client._dialect.token()
+    return await on.client._dialect.token.valid()
 
 
 def with_credentials(on: Set, **values: str) -> Wiring:
@@ -219,7 +219,7 @@ async def test_a_token_is_renewed_in_the_background_and_then_in_the_foreground(o
 
 async def test_a_token_that_the_venue_refuses_is_replaced_once(on: Set) -> None:
     await on.client.fetch_balance()
-    on.client._dialect._token = "e30.e30.forged"
+    on.client._dialect.token.text = "e30.e30.forged"
     assert (await on.client.fetch_balance()).wallet == 10_000
 
 
@@ -238,7 +238,7 @@ async def test_an_accelerated_clock_keeps_windows_and_tokens_at_their_wire_lengt
     async with scene(SystemClock.starting_at(START_MS + 60_000, speed=3600.0)) as on:
         placed = await on.client.place_order(await on.order())
         assert placed.status is OrderStatus.PENDING
-        claims = on.client._dialect._claims
+        claims = on.client._dialect.token.claims
         assert claims.exp - claims.iat == pytest.approx(300 * 3600, abs=2)
 
 
@@ -359,8 +359,9 @@ async def test_an_amended_order_keeps_its_id_and_is_told_once(on: Set) -> None:
 
 async def test_an_order_that_the_venue_forgot_is_found_in_its_history(on: Set) -> None:
     placed, bitcoin = await on.client.place_order(await on.order()), await on.client.instrument("BTC")
-    by_id = on.facade._private["GET /v1/orders/*"]
-    on.facade._private["GET /v1/orders/*"] = lambda ask: by_id(replace(ask, name="17"))  # as documented: open and new ones only
+    by_id = on.facade.routes.handlers[common.ORDER]
+    forgotten = {"order_id": "17"}  # as documented: open and new ones only
+    on.facade.routes.handlers[common.ORDER] = lambda ask: by_id(replace(ask, path=forgotten))
     found = await on.client.fetch_order(bitcoin, venue_order_id=placed.venue_order_id)
     assert (found.status, found.client_order_id) == (OrderStatus.FILLED, placed.client_order_id)
     with pytest.raises(OrderNotFound):

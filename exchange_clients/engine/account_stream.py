@@ -1,0 +1,67 @@
+"""An account told whole, from a venue that streams positions one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from exchange_clients.domain.account import Balance, Position
+from exchange_clients.domain.events import AccountEvent, Connected, Connectivity, Lost, Resumed
+from exchange_clients.engine.subscription import Subscription
+from exchange_clients.errors import NotSent, OutcomeUnknown, RateLimited
+
+STATE_AGAIN_S = 1.0
+
+
+class AccountStream:
+    """Positions and balance. `changes` yields connectivity, Balances and Positions (size 0: closed). `whole` reads everything.
+
+    The whole is read once whenever the stream (re)starts, after the subscription is confirmed: whatever changes meanwhile waits
+    in the queue and is applied on top.
+    """
+
+    def __init__(
+        self, venue: str, changes: Subscription, whole: Callable[[], Awaitable[tuple[Sequence[Position], Balance]]]
+    ) -> None:
+        self._venue = venue
+        self._changes = changes
+        self._whole = whole
+        self._positions: dict[str, Position] = {}
+        self._is_stale = False
+
+    def __aiter__(self) -> AccountStream:
+        return self
+
+    async def __anext__(self) -> AccountEvent | Connectivity:
+        while self._is_stale:
+            try:
+                positions, balance = await self._whole()
+            except (NotSent, OutcomeUnknown, RateLimited):
+                await asyncio.sleep(STATE_AGAIN_S)
+                continue
+            self._positions, self._is_stale = {position.symbol: position for position in positions}, False
+            return AccountEvent(self._venue, tuple(positions), balance)
+        while True:
+            change = await anext(self._changes)
+            if isinstance(change, (Connected, Lost, Resumed)):
+                self._is_stale = not isinstance(change, Lost)
+                return change
+            if isinstance(change, Balance):
+                return AccountEvent(self._venue, None, change)
+            if self._apply(change):
+                return AccountEvent(self._venue, tuple(self._positions.values()), None)
+
+    async def aclose(self) -> None:
+        """Unsubscribe. Idempotent."""
+        await self._changes.aclose()
+
+    def _apply(self, position: Position) -> bool:
+        """Take in one change; False when it is older than what is known."""
+        known = self._positions.get(position.symbol)
+        if known is not None and known.updated_ms > position.updated_ms:
+            return False
+        if position.size:
+            self._positions[position.symbol] = position
+        else:
+            self._positions.pop(position.symbol, None)
+        return True
