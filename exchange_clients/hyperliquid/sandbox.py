@@ -14,7 +14,8 @@ from exchange_clients.domain.side import Side
 from exchange_clients.engine.endpoint import Endpoint
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.hyperliquid import common, wire
-from exchange_clients.hyperliquid.signing import Signer, action_hash, agent_digest, keccak, recover_address
+from exchange_clients.hyperliquid.signing import Signer, action_hash, agent_digest, recover_address
+from exchange_clients.keys.evm import keccak
 from exchange_clients.sandbox import exchange as world
 from exchange_clients.sandbox.facade import FacadeSocket, Peer, account_seed
 from exchange_clients.sandbox.meter import SpentMeter

@@ -16,8 +16,9 @@ from exchange_clients.domain.instruments import Instrument, PriceRule, wire_text
 from exchange_clients.domain.orders import OrderStatus, TimeInForce
 from exchange_clients.engine.endpoint import Endpoint, Meter
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
+from exchange_clients.keys.stark import CURVE_ORDER, Signer, account_address, is_signed_by
 from exchange_clients.paradex import common, wire
-from exchange_clients.paradex.signing import CURVE_ORDER, Messages, Signer, account_address, is_signed_by
+from exchange_clients.paradex.signing import Messages
 from exchange_clients.sandbox import exchange as world
 from exchange_clients.sandbox.book_deltas import BookDelta, BookDeltas
 from exchange_clients.sandbox.facade import FacadeSocket, Peer, account_seed

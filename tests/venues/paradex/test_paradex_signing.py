@@ -5,16 +5,8 @@ from decimal import Decimal
 import pytest
 
 from exchange_clients.domain.side import Side
-from exchange_clients.paradex.signing import (
-    CURVE_ORDER,
-    Messages,
-    Signer,
-    account_address,
-    domain_hash,
-    is_public_key,
-    is_signed_by,
-    short_string,
-)
+from exchange_clients.keys.stark import CURVE_ORDER, Signer, account_address, is_public_key, is_signed_by, short_string
+from exchange_clients.paradex.signing import Messages, domain_hash
 
 KEY = "0x1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcde"
 PUBLIC = "0x2a8249e10df5670294c078c3a04f32ed60087e5ee8a3457fa29ed0c0e366bfc"
