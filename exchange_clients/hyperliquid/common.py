@@ -33,7 +33,7 @@ SPEC = VenueSpec(
     client="exchange_clients.hyperliquid.client:HyperliquidClient",
     adapter="exchange_clients.hyperliquid.funding_adapter:HyperliquidFundingAdapter",
     sandbox="exchange_clients.hyperliquid.sandbox:HyperliquidSandbox",
-    extra="evm",
+    extra="hyperliquid",
 )
 
 PER_ADDRESS = Meter("weight per IP", capacity=1200, window_s=60)

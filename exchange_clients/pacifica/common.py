@@ -37,7 +37,7 @@ SPEC = VenueSpec(
     client="exchange_clients.pacifica.client:PacificaClient",
     adapter="exchange_clients.pacifica.funding_adapter:PacificaFundingAdapter",
     sandbox="exchange_clients.pacifica.sandbox:PacificaSandbox",
-    extra="ed25519",
+    extra="pacifica",
 )
 
 PER_ADDRESS = Meter("credits per IP", capacity=100, window_s=60)

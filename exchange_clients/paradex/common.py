@@ -37,7 +37,7 @@ SPEC = VenueSpec(
     client="exchange_clients.paradex.client:ParadexClient",
     adapter="exchange_clients.paradex.funding_adapter:ParadexFundingAdapter",
     sandbox="exchange_clients.paradex.sandbox:ParadexSandbox",
-    extra="stark",
+    extra="paradex",
     credential_fields_optional=("ethereum_account",),
 )
 
