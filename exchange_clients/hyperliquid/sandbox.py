@@ -362,12 +362,8 @@ def _payment(paid: world.SandboxFunding) -> dict[str, Any]:
     return {"time": paid.time_ms, "hash": "0x" + "0" * 64, "delta": delta}
 
 
-class _Socket(TopicSocket):
+class _Socket(TopicSocket[HyperliquidSandbox]):
     """Topics are (type, coin or user)."""
-
-    def __init__(self, facade: HyperliquidSandbox, peer: Peer) -> None:
-        super().__init__(facade, peer)
-        self._venue = facade
 
     def on_frame(self, frame: bytes) -> None:
         try:
@@ -381,7 +377,7 @@ class _Socket(TopicSocket):
 
     def _subscription(self, method: str, wanted: dict[str, Any]) -> None:
         kind, which = wanted["type"], wanted.get("coin") or wanted["user"].lower()
-        listed, said = which in self._venue.exchange.listings, msgspec.json.encode(wanted).decode()
+        listed, said = which in self.facade.exchange.listings, msgspec.json.encode(wanted).decode()
         if not (listed if kind in MARKET_CHANNELS else kind in USER_CHANNELS and which.startswith("0x")):
             return self._error(f"Invalid subscription {said}")
         if (method == "subscribe") == ((kind, which) in self.topics):
@@ -389,7 +385,7 @@ class _Socket(TopicSocket):
         self.send({"channel": "subscriptionResponse", "data": {"method": method, "subscription": wanted}})
         if method == "unsubscribe":
             self.leave((kind, which))
-        elif self.join((kind, which)) and (data := self._venue.snapshot(kind, which)) is not None:
+        elif self.join((kind, which)) and (data := self.facade.snapshot(kind, which)) is not None:
             self.send({"channel": kind, "data": data})
         return None
 

@@ -526,21 +526,20 @@ def _short(row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     return {short: row[long] for short, long in names.items()}
 
 
-class _Socket(TopicSocket):
+class _Socket(TopicSocket[PacificaSandbox]):
     """Topics are (source, symbol or account)."""
 
     def __init__(self, facade: PacificaSandbox, peer: Peer) -> None:
         super().__init__(facade, peer)
-        self._venue = facade
         self._heard_ms = facade.clock.now_ms()
 
     def close_if_silent(self) -> None:
         """Drop a client that said nothing for a minute."""
-        if self._venue.clock.now_ms() - self._heard_ms > self._venue.clock.wire_ms(SILENCE_MS_MAX):
+        if self.facade.clock.now_ms() - self._heard_ms > self.facade.clock.wire_ms(SILENCE_MS_MAX):
             self.peer.close("no message within 60 s")
 
     def on_frame(self, frame: bytes) -> None:
-        self._heard_ms = self._venue.clock.now_ms()
+        self._heard_ms = self.facade.clock.now_ms()
         try:
             message = msgspec.json.decode(frame)
             if message.get("method") == "ping":
@@ -551,7 +550,7 @@ class _Socket(TopicSocket):
             self.send({"code": 400, "err": "Invalid request", "t": self._heard_ms})
 
     def _subscription(self, method: str, params: dict[str, Any]) -> None:
-        source, exchange = params["source"], self._venue.exchange
+        source, exchange = params["source"], self.facade.exchange
         is_own, is_listed = source.startswith("account_"), params.get("symbol") in exchange.listings
         which = params["account"] if is_own else "" if source == "prices" else params["symbol"]
         known = source in (*SNAPSHOT_CHANNELS, *EVENT_CHANNELS) and (is_own or source == "prices" or is_listed)
@@ -563,4 +562,4 @@ class _Socket(TopicSocket):
             return
         self.join((source, which))
         if source in SNAPSHOT_CHANNELS and (not is_own or exchange.has_account(which)):
-            self.send({"channel": source, **self._venue.snapshot(source, which)})
+            self.send({"channel": source, **self.facade.snapshot(source, which)})

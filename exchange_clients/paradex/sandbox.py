@@ -603,12 +603,11 @@ def _payment(paid: world.SandboxFunding) -> dict[str, Any]:
     }
 
 
-class _Socket(TopicSocket):
+class _Socket(TopicSocket[ParadexSandbox]):
     """Topics are (channel, account or ""), but ("order_book", market) for books."""
 
     def __init__(self, facade: ParadexSandbox, peer: Peer) -> None:
         super().__init__(facade, peer)
-        self._venue = facade
         self._account = ""
 
     def on_frame(self, frame: bytes) -> None:
@@ -629,7 +628,7 @@ class _Socket(TopicSocket):
 
     def _auth(self, number: Any, token: str) -> None:
         try:
-            self._account = self._venue.who(token)
+            self._account = self.facade.who(token)
         except Refusal as refusal:
             self._refuse(number, 40111, "invalid bearer jwt", str(refusal))
         else:
@@ -637,7 +636,7 @@ class _Socket(TopicSocket):
 
     def _subscription(self, number: Any, method: str, channel: str) -> None:
         kind, market, rest = (*channel.split(".", 2), "", "")[:3]
-        is_book, listed = kind == "order_book", market in self._venue.exchange.listings
+        is_book, listed = kind == "order_book", market in self.facade.exchange.listings
         is_private, is_any = kind in (*WITHOUT_MARKET, *PER_MARKET) and kind != "trades", listed or market == "ALL"
         topic = (kind, market) if is_book else (channel, self._account if is_private else "")
         known = (
@@ -656,11 +655,11 @@ class _Socket(TopicSocket):
         else:
             self._reply(number, {"result": {"channel": channel}})
             if method == "subscribe" and self.join(topic) and is_book:
-                self.send(frame_of(channel, self._venue.whole_book(market)))
+                self.send(frame_of(channel, self.facade.whole_book(market)))
 
     def _refuse(self, number: Any, code: int, message: str, data: str) -> None:
         self._reply(number, {"error": {"code": code, "message": message, "data": data}})
 
     def _reply(self, number: Any, outcome: dict[str, Any]) -> None:
-        now_us = self._venue.clock.now_ms() * 1000
+        now_us = self.facade.clock.now_ms() * 1000
         self.send({"jsonrpc": "2.0", **outcome, "usIn": now_us, "usDiff": 0, "usOut": now_us, "id": number})

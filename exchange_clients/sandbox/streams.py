@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
@@ -24,7 +24,7 @@ class StreamingFacade(Facade):
     def __init__(self, exchange: SandboxExchange) -> None:
         self.exchange = exchange
         self.clock = exchange.clock
-        self.sockets: dict[TopicSocket, None] = {}
+        self.sockets: dict[TopicSocket[Any], None] = {}
         exchange.subscribe(self.on_event)
 
     @abstractmethod
@@ -40,21 +40,24 @@ class StreamingFacade(Facade):
                 socket.peer.send(frame)
 
 
-class TopicSocket(FacadeSocket):
+VenueFacade = TypeVar("VenueFacade", bound=StreamingFacade)
+
+
+class TopicSocket(FacadeSocket, Generic[VenueFacade]):
     """One client's socket and the topics that it hears."""
 
-    def __init__(self, facade: StreamingFacade, peer: Peer) -> None:
+    def __init__(self, facade: VenueFacade, peer: Peer) -> None:
+        self.facade = facade
         self.peer = peer
         self.topics: set[Topic] = set()
-        self._facade = facade
         facade.sockets[self] = None
 
     def join(self, topic: Topic) -> bool:
         """Hear `topic` from now on; False when it is heard already."""
         if topic in self.topics:
             return False
-        if topic[0] == self._facade.book_channel:
-            self._facade.exchange.watch(topic[1])
+        if topic[0] == self.facade.book_channel:
+            self.facade.exchange.watch(topic[1])
         self.topics.add(topic)
         return True
 
@@ -63,14 +66,14 @@ class TopicSocket(FacadeSocket):
         if topic not in self.topics:
             return False
         self.topics.remove(topic)
-        if topic[0] == self._facade.book_channel:
-            self._facade.exchange.unwatch(topic[1])
+        if topic[0] == self.facade.book_channel:
+            self.facade.exchange.unwatch(topic[1])
         return True
 
     def on_close(self) -> None:
         for topic in tuple(self.topics):
             self.leave(topic)
-        self._facade.sockets.pop(self, None)
+        self.facade.sockets.pop(self, None)
 
     def send(self, message: Any) -> None:
         """Push one JSON frame."""
