@@ -582,3 +582,28 @@ async def test_funding_history_and_index_agree_with_what_a_position_pays(on: Set
     mean = sum(float(r.rate) for r in rates) / len(rates)
     paid = -sum(float(p.amount) for p in await on.client.fetch_funding_payments(await on.client.instrument("BTC")))
     assert paid == pytest.approx(mean * 6 / 8 * float(on.facade.exchange.state(BTC).index), rel=0.05)
+
+
+async def test_readers_who_come_at_different_times_know_the_same_book(on: Set) -> None:
+    assert isinstance(on.clock, SteppedClock)
+    early, late = socket(on), socket(on)
+    early[1]("subscribe", channel=f"order_book.{BTC}.deltas")
+    for step in range(6):
+        on.clock.jump(1_000)
+        if step == 3:  # between two ticks: the subscription itself moves the book on
+            late[1]("subscribe", channel=f"order_book.{BTC}.deltas")
+        on.world.advance()
+    bids, asks, sequence = on.facade.exchange.book(BTC, 1000)
+    truth = {("BUY", str(float(p))): float(s) for p, s in bids} | {("SELL", str(float(p))): float(s) for p, s in asks}
+    for frames, _, _ in (early, late):
+        book: dict[tuple[str, str], float] = {}
+        changes = [f["params"]["data"] for f in frames if "params" in f]
+        start = next(n for n, change in enumerate(changes) if change["update_type"] == "s")
+        for change in changes[start:]:
+            for level in (*change["inserts"], *change["updates"]):
+                book[level["side"], str(float(level["price"]))] = float(level["size"])
+            for level in change["deletes"]:
+                del book[level["side"], str(float(level["price"]))]
+        assert book == truth and changes[-1]["seq_no"] == sequence
+        numbers = [change["seq_no"] for change in changes[start:]]
+        assert numbers == list(range(numbers[0], sequence + 1))
