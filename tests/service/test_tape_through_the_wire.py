@@ -38,7 +38,7 @@ async def served(database_url: str, tape: Path, venues: list[str], moment: datet
         venues=tuple(venues),
         environment=Environment.SANDBOX,
         venue_urls={venue: VenueUrls(rest=f"http://127.0.0.1:{port}") for venue, port in ports.items()},
-        collection_interval_s=60,
+        collection_interval_s=1,
     )
     app = create_app(settings, clock=clock)
     try:
