@@ -16,7 +16,6 @@ from decimal import Decimal
 from typing import Any
 
 import coincurve
-import msgspec
 from fast_stark_crypto import sign as stark_sign
 from nacl.signing import SigningKey
 
@@ -30,7 +29,7 @@ from exchange_clients.domain.provenance import Environment
 from exchange_clients.domain.side import Side
 from exchange_clients.engine.clock import SystemClock
 from exchange_clients.engine.endpoint import Meter
-from exchange_clients.engine.rate_limit import RateLimit, RateLimits
+from exchange_clients.engine.rate_limit import RateLimits
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.engine.websocket import PicowsTransport
 from exchange_clients.engine.wiring import Wiring
@@ -39,6 +38,7 @@ from exchange_clients.pacifica import signing as pacifica
 from exchange_clients.paradex import signing as paradex
 
 BATCH = 100
+AMPLE = Meter("ample", capacity=1e12, window_s=0.001)
 
 
 class StoppedClock(SystemClock):
@@ -51,15 +51,8 @@ class StoppedClock(SystemClock):
 class AmpleLimits(RateLimits):
     """Budgets that are taken as ever and never run out."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._meters: dict[str, Meter] = {}
-
-    def limit(self, venue: str, meter: Meter, key: str) -> RateLimit:
-        ample = self._meters.get(meter.name)
-        if ample is None:
-            ample = self._meters[meter.name] = msgspec.structs.replace(meter, capacity=1e12)
-        return super().limit(venue, ample, key)
+    def try_take(self, venue: str, meter: Meter, key: str, weight: float, share: float, now: float) -> float:
+        return self._limit(venue, AMPLE, key).take(weight, now, share)
 
 
 class Gate:

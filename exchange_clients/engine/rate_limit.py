@@ -23,15 +23,18 @@ class RateLimit:
         """`taken`: (time, weight) of earlier uses, oldest first."""
         self._meter = meter
         self.taken = deque(taken)
+        self._used = sum(used for _, used in self.taken)
         self.closed_until = closed_until
 
     def take(self, weight: float, now: float, share: float = 1.0) -> float:
         """Use `weight` now if `share` of the capacity allows it: returns 0. Otherwise the seconds to wait before asking again."""
         meter, taken = self._meter, self.taken
         while taken and taken[0][0] <= now - meter.window_s:
-            taken.popleft()
+            self._used -= taken.popleft()[1]
+        if not taken:
+            self._used = 0.0  # what rounding left over
         wait = self.closed_until - now
-        room = max(meter.capacity * share, weight) - weight - sum(used for _, used in taken)
+        room = max(meter.capacity * share, weight) - weight - self._used
         for taken_at, used in taken:
             if room >= 0:
                 break
@@ -40,6 +43,7 @@ class RateLimit:
         if wait > 0:
             return wait
         taken.append((now, weight))
+        self._used += weight
         return 0.0
 
     def close_for(self, seconds: float, now: float) -> None:

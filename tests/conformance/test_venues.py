@@ -361,7 +361,7 @@ async def test_the_streamed_book_is_the_venues_book(on: Stage) -> None:
     assert isinstance(events[0], Connected)
     books = [e.book for e in events if isinstance(e, BookEvent)]
     for book in books:
-        assert not book.is_crossed() and 0 < len(book.bids) <= 20
+        assert not book.is_crossed() and 0 < len(book.bids) <= 10 and 0 < len(book.asks) <= 10
         assert [lv.price for lv in book.bids] == sorted((lv.price for lv in book.bids), reverse=True)
 
 
