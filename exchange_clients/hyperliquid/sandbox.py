@@ -32,6 +32,7 @@ SIDE = {side: word for word, side in wire.SIDES.items()}
 MARKET_CHANNELS, USER_CHANNELS = ("l2Book", "trades"), ("orderUpdates", "userFills", "webData2")
 NO_FIGURES = dict.fromkeys(("funding", "openInterest", "dayNtlVlm", "markPx", "oraclePx", "midPx", "premium"))
 PLAIN_LIMIT = {"orderType": "Limit", "isTrigger": False, "triggerPx": "0.0", "triggerCondition": "N/A", "isPositionTpsl": False}
+NO_SPOT = {"tokens": [{"name": "USDC", "szDecimals": 8, "weiDecimals": 8, "index": 0, "isCanonical": True}], "universe": []}
 NOT_JSON = HttpResponse(422, b"Failed to deserialize the JSON body into the target type")
 Reason = world.RejectReason
 WORDS = {
@@ -100,10 +101,14 @@ class HyperliquidSandbox(StreamingFacade):
             "openOrders": lambda q: [_order(o) for o in exchange.orders(q["user"])],
             "frontendOpenOrders": lambda q: [_order(o) for o in exchange.orders(q["user"])],
             "orderStatus": self._order_status,
+            "userFills": lambda q: [fill_row(f) for f in reversed(exchange.fills(q["user"])[-2000:])],
             "userFillsByTime": lambda q: [fill_row(f) for f in exchange.fills(q["user"], q["startTime"])[:2000]],
             "userFunding": lambda q: [_payment(p) for p in exchange.funding_payments(q["user"], q["startTime"])[:500]],
             "clearinghouseState": lambda q: self.state(q["user"]),
             "spotClearinghouseState": lambda _: {"balances": []},
+            "spotMeta": lambda _: NO_SPOT,
+            "spotMetaAndAssetCtxs": lambda _: [NO_SPOT, []],
+            "perpDexs": lambda _: [None],  # the venue's own, and none by builders
             "userFees": lambda _: fees,
             "userRole": lambda _: {"role": "user"},
         }

@@ -66,10 +66,13 @@ def is_public_key(number: int) -> bool:
 
 
 def is_signed_by(public_key: str, message: int, signature: str) -> bool:
-    """Whether `signature` (text of two decimals) over `message` is by `public_key`; anything malformed is not."""
+    """Whether `signature` over `message` is by `public_key`; anything malformed is not.
+
+    `signature`: a JSON array of two texts, decimal as venues document it or 0x-hexadecimal as ccxt sends it.
+    """
     try:
         key = int(public_key, 16)
-        r, s = map(int, json.loads(signature))
+        r, s = (int(part, 0) for part in json.loads(signature))
     except (ValueError, TypeError):
         return False
     # The native code panics, rather than refuse, on numbers that can't belong to a signature.
