@@ -117,3 +117,11 @@ def test_what_is_no_public_key_is_refused_without_panic() -> None:
 def test_what_is_no_private_key_raises(key: str) -> None:
     with pytest.raises(ValueError):
         Signer(key)
+
+
+def test_a_signature_may_be_written_in_hexadecimal() -> None:
+    """ccxt writes r and s so; the numbers are the same."""
+    message, _, r, s = VECTORS["auth"]
+    assert is_signed_by(PUBLIC, message, f'["{hex(int(r))}","{hex(int(s))}"]')
+    assert not is_signed_by(PUBLIC, message + 1, f'["{hex(int(r))}","{hex(int(s))}"]')
+    assert not is_signed_by(PUBLIC, message, f"[{r},{s}]"), "numbers are not texts"
