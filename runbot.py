@@ -478,19 +478,5 @@ def _finish(status: int) -> None:
     raise typer.Exit(status)
 
 
-def command_help() -> str:
-    """The help of every command as Markdown, for the reference page."""
-    group = typer.main.get_command(app)
-    parts = []
-    for name, command in getattr(group, "commands", {}).items():
-        parts.append(f"## runbot.py {name}\n\n{(command.help or '').strip()}\n\n| option | default | meaning |\n|---|---|---|")
-        for option in command.params:
-            default = option.default
-            shown = default.relative_to(ROOT).as_posix() if isinstance(default, Path) else getattr(default, "value", default)
-            parts.append(f"| `{option.opts[0]}` | {'' if shown is None else shown} | {option.help or ''} |")
-        parts.append("")
-    return "\n".join(parts)
-
-
 if __name__ == "__main__":
     app()

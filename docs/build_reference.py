@@ -56,10 +56,20 @@ def venue_tables() -> str:
 
 
 def command_reference() -> str:
-    """What `runbot.py --help` prints, command by command."""
-    from runbot import command_help
+    """Every command and option of `runbot.py`, from the declarations that the command line is made of."""
+    import typer
 
-    return GENERATED + "# Commands\n\n" + command_help()
+    import runbot
+
+    parts = [GENERATED + "# Commands\n"]
+    for name, command in getattr(typer.main.get_command(runbot.app), "commands", {}).items():
+        parts.append(f"## runbot.py {name}\n\n{(command.help or '').strip()}\n\n| option | default | meaning |\n|---|---|---|")
+        for option in command.params:
+            default = option.default
+            shown = default.relative_to(ROOT).as_posix() if isinstance(default, Path) else getattr(default, "value", default)
+            parts.append(f"| `{option.opts[0]}` | {'' if shown is None else shown} | {option.help or ''} |")
+        parts.append("")
+    return "\n".join(parts)
 
 
 def service_openapi() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import Protocol
 
@@ -35,14 +36,15 @@ class Clock(Protocol):
         """`duration_ms` of the wire in market milliseconds."""
 
 
-class _ScaledClock:
+class _ScaledClock(ABC):
     def __init__(self, speed: float) -> None:
         if not speed > 0:
             raise ValueError(f"a clock can't run at speed {speed}")
         self.speed = speed
 
+    @abstractmethod
     def now_ms(self) -> int:
-        raise NotImplementedError
+        """Milliseconds since 1970, UTC."""
 
     def now(self) -> datetime:
         return from_ms(self.now_ms())

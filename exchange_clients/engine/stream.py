@@ -11,6 +11,7 @@ handler ends the reader's iteration with that error, loudly.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,26 +68,26 @@ class Topic:
     on_start: Callable[[], None] = lambda: None
 
 
-class StreamDialect:
+class StreamDialect(ABC):
     """What differs between venues on a WebSocket."""
 
     heartbeat: bytes | None = None
     heartbeat_every_s: float = 20.0
     silence_s_max: float = 60.0
 
+    @abstractmethod
     def token(self, frame: bytes) -> bytes:
         """Where a frame belongs, peeked without decoding; b"" for control frames."""
-        raise NotImplementedError
 
     def key(self, channel: Channel, frame: Any) -> str:
         """Tells apart topics of one token from the decoded frame."""
         return ""
 
+    @abstractmethod
     def control(self, frame: bytes) -> Control:
         """Read a frame that belongs to no topic."""
-        raise NotImplementedError
 
-    async def login(self, socket: Socket) -> None:
+    async def login(self, socket: Socket) -> None:  # noqa: B027  # most venues want none
         """Send what opens the private channels. Runs after every connect."""
 
     def headers(self) -> dict[str, str]:
