@@ -24,15 +24,16 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 async def read_wallets(desk: OrderDesk, plan: PairPlan, since_ms: int, attempt: int) -> list[Item]:
-    """Late executions and funding first, then cash, so that what explains the cash is booked before it is compared.
+    """What explains the cash first, then the cash, so that it is booked before it is compared.
 
-    A venue that does not answer is left out.
+    Executions are costly to list and were read when the legs were confirmed flat, so they are listed again only when a first
+    comparison found something unexplained. A venue that does not answer is left out.
     """
     found, wallets = list[Item](), dict[str, Decimal]()
     for instrument in (plan.long, plan.short):
         try:
             funding = await desk.fetch_funding(instrument, since_ms)
-            items = await desk.fetch_account(instrument.venue, [instrument], since_ms)
+            items = await desk.fetch_account(instrument.venue, [instrument] if attempt > 1 else [], since_ms)
         except ExchangeError:
             continue
         found += [*funding, *items]
