@@ -73,15 +73,18 @@ class BookBuilder:
         self._bids.clear()
         self._asks.clear()
 
-    def advance(self, sequence: int) -> bool:
-        """The next frame is numbered `sequence`. False: skip it (already applied, or no snapshot yet). Raises Gap when one is missing."""
+    def advance(self, sequence: int, after: int | None = None, *, overlaps: bool = False) -> bool:
+        """The next frame ends at `sequence` and continues `after` (None: the number before). False: skip it (already applied, or no
+        snapshot yet). Raises Gap when one is missing. `overlaps`: a frame may begin before what is known (ranges of numbers).
+        """
         expected = self._sequence
         if expected is None:
             return False
         if sequence <= expected:
             return False
-        if sequence != expected + 1:
-            raise Gap(f"frame {expected + 1} is missing, {sequence} came")
+        after = sequence - 1 if after is None else after
+        if after > expected or (after < expected and not overlaps):
+            raise Gap(f"frame {expected + 1} is missing, {after + 1} to {sequence} came")
         self._sequence = sequence
         return True
 

@@ -41,6 +41,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     private: bool = False
     operation: str = ""
     timeout_s: float = 10.0
+    host: str = ""
+    also: tuple[tuple[Meter, float], ...] = ()
 
 
 class Call(msgspec.Struct, frozen=True):

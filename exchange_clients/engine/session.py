@@ -36,11 +36,12 @@ class Dialect:
     async def prepare(self, call: Call) -> None:
         """Get what signing needs and can't be computed, such as a session token. Runs before every try."""
 
-    def sign(self, call: Call) -> tuple[dict[str, str], bytes | None]:
-        """Headers and body of the request, signed now."""
-        if call.payload is None:
-            return {}, None
-        return {"Content-Type": "application/json"}, msgspec.json.encode(call.payload)
+    def sign(self, call: Call, request: HttpRequest) -> HttpRequest:
+        """The request as it leaves, signed now. `request` is complete: URL with query, JSON body."""
+        return request
+
+    def heard(self, call: Call, response: HttpResponse) -> None:
+        """Keep what a success says beside its body: a session's cookie, what is left of a budget."""
 
     def refusal(self, call: Call, response: HttpResponse) -> ExchangeError | None:
         """The error that the venue states in `response`, or None when it states none."""
@@ -86,28 +87,34 @@ class Session:
     async def _once(self, call: Call) -> Any:
         endpoint = call.endpoint
         limits, key = self._wiring.limits, self._dialect.meter_key(call)
-        await limits.take(self._venue, endpoint.name, endpoint.meter, key, endpoint.weight, SHARES[endpoint.retry])
+        for meter, weight in ((endpoint.meter, endpoint.weight), *endpoint.also):
+            await limits.take(self._venue, endpoint.name, meter, key, weight, SHARES[endpoint.retry])
         await self._dialect.prepare(call)
-        headers, body = self._dialect.sign(call)
-        request = HttpRequest(endpoint.method, self._url(call), headers, body, endpoint.timeout_s)
+        request = self._dialect.sign(call, self._request(call))
         try:
             response = await self._wiring.http.request(request)
         except TransportFailure as failure:
             raise self._transport_error(endpoint, failure) from failure
         error = self._dialect.refusal(call, response) or self._status_error(endpoint, response)
         if error is None:
+            self._dialect.heard(call, response)
             return self._decode(endpoint, response.body)
         if isinstance(error, RateLimited) or response.status == 429:
             wait = error.retry_after_s if isinstance(error, RateLimited) else RETRY_AFTER_S_DEFAULT
             limits.close_for(self._venue, endpoint.meter, key, wait)
         raise error
 
+    def _request(self, call: Call) -> HttpRequest:
+        body = None if call.payload is None else msgspec.json.encode(call.payload)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        return HttpRequest(call.endpoint.method, self._url(call), headers, body, call.endpoint.timeout_s)
+
     def _url(self, call: Call) -> str:
         path = call.endpoint.path
         if call.path:
             path = path.format_map({name: quote(value, safe="") for name, value in call.path.items()})
         query = f"?{urlencode(call.query)}" if call.query else ""
-        return f"{self._wiring.rest_url}{path}{query}"
+        return f"{self._wiring.rest_urls.get(call.endpoint.host, self._wiring.rest_url)}{path}{query}"
 
     def _transport_error(self, endpoint: Endpoint, failure: TransportFailure) -> ExchangeError:
         if not failure.sent:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ from exchange_clients.errors import ExchangeError, Misconfigured, ProtocolViolat
 CONFIRM_WITHIN_S = 10.0
 BACKOFF_S_FIRST = 0.05
 BACKOFF_S_MAX = 15.0
+WAITING_FRAMES_MAX = 10_000
 
 
 class Confirmed(msgspec.Struct, frozen=True):
@@ -45,7 +46,13 @@ class Denied(msgspec.Struct, frozen=True):
     error: ExchangeError
 
 
-Control = Confirmed | Denied | None
+class Answer(msgspec.Struct, frozen=True):
+    """The venue wants `frame` in reply (a pong)."""
+
+    frame: bytes
+
+
+Control = Confirmed | Denied | Answer | None
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,12 @@ class Topic:
     name: str
     token: bytes
     key: str
-    confirms_as: str
-    subscribe: bytes
+    confirms_as: str | None
+    subscribe: bytes | Callable[[], bytes]
     unsubscribe: bytes
     handler: Callable[[Any], Iterable[Any]]
     on_start: Callable[[], None] = lambda: None
+    snapshot: Callable[[], Awaitable[Iterable[Any]]] | None = None
 
 
 class StreamDialect(ABC):
@@ -87,6 +95,10 @@ class StreamDialect(ABC):
     def control(self, frame: bytes) -> Control:
         """Read a frame that belongs to no topic."""
 
+    async def address(self, base: str) -> str:
+        """Where to connect: `base`, or with a path or a key that only a call can tell. Runs before every connect."""
+        return base
+
     async def login(self, socket: Socket) -> None:  # noqa: B027  # most venues want none
         """Send what opens the private channels. Runs after every connect."""
 
@@ -105,6 +117,7 @@ class _Live:
     confirmed: bool = False
     ever_confirmed: bool = False
     blind: bool = False
+    waiting: list[Any] | None = None
 
 
 @dataclass(slots=True)
@@ -113,7 +126,10 @@ class _Route:
 
     decode: Callable[[bytes], Any]
     channel: Channel
-    topics: dict[str, _Live] = field(default_factory=dict)
+    topics: dict[str, list[_Live]] = field(default_factory=dict)
+
+    def all(self) -> list[_Live]:
+        return [live for lives in self.topics.values() for live in lives]
 
 
 class Stream:
@@ -130,20 +146,22 @@ class Stream:
         self._runner: asyncio.Task[None] | None = None
         self._last_frame_at = 0.0
         self._is_deaf = False
+        self._tasks: set[asyncio.Task[None]] = set()
         self._loop_time: Callable[[], float] = lambda: 0.0
 
     def subscribe(self, *topics: Topic) -> Subscription:
         """Start reading `topics` as one sequence of events. Raises ValueError when one of them is being read already.
 
+        Topics of one token and key share frames (an order and its fill, say); what is asked for in the same words is asked once.
+
         A single topic of a conflated channel is conflated; several together never are, since none stands for the others.
         """
         for topic in topics:
-            route = self._routes.get(topic.token)
-            if route is not None and topic.key in route.topics:
+            if any(live.topic.name == topic.name for live in self._shared(topic)):
                 raise ValueError(f"{self._venue}: {topic.name} is being streamed already")
         subscription = Subscription(
             conflate=len(topics) == 1 and topics[0].channel.conflate,
-            on_close=lambda: self._unsubscribe(topics),
+            on_close=lambda: self._unsubscribe(lives),
             on_overflow=lambda: self._drop_socket(f"the reader of {topics[0].name} is too slow"),
         )
         lives = [self._add(topic, subscription) for topic in topics]
@@ -159,6 +177,8 @@ class Stream:
         for live in self._lives():
             live.subscription.end()
         self._routes.clear()
+        for task in self._tasks:
+            task.cancel()
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.gather(self._runner, return_exceptions=True)
@@ -168,7 +188,12 @@ class Stream:
             self._socket = None
 
     def _lives(self) -> list[_Live]:
-        return [live for route in self._routes.values() for live in route.topics.values()]
+        return [live for route in self._routes.values() for live in route.all()]
+
+    def _shared(self, topic: Topic) -> list[_Live]:
+        """Who reads the frames of `topic` already."""
+        route = self._routes.get(topic.token)
+        return [] if route is None else route.topics.get(topic.key, [])
 
     def _add(self, topic: Topic, subscription: Subscription) -> _Live:
         route = self._routes.get(topic.token)
@@ -177,14 +202,19 @@ class Stream:
                 msgspec.json.Decoder(topic.channel.frame, strict=False).decode, topic.channel
             )
         push = subscription.push_state if topic.channel.conflate else subscription.push
-        live = route.topics[topic.key] = _Live(topic, subscription, push)
+        live = _Live(topic, subscription, push)
+        route.topics.setdefault(topic.key, []).append(live)
         return live
 
-    def _unsubscribe(self, topics: Iterable[Topic]) -> None:
-        for topic in topics:
-            route = self._routes.get(topic.token)
-            if route is None or route.topics.pop(topic.key, None) is None:
+    def _unsubscribe(self, lives: Iterable[_Live]) -> None:
+        for live in lives:
+            topic, route = live.topic, self._routes.get(live.topic.token)
+            if route is None or live not in route.topics.get(topic.key, ()):
                 continue
+            route.topics[topic.key].remove(live)
+            if route.topics[topic.key]:
+                continue
+            del route.topics[topic.key]
             if not route.topics:
                 del self._routes[topic.token]
             if self._socket is not None and topic.unsubscribe:
@@ -209,7 +239,10 @@ class Stream:
         self._is_deaf = False
         try:
             self._socket = await self._wiring.websocket.connect(
-                self._wiring.websocket_url, self._dialect.headers(), self._on_frame, lambda reason: _settle(gone, reason)
+                await self._dialect.address(self._wiring.websocket_url),
+                self._dialect.headers(),
+                self._on_frame,
+                lambda reason: _settle(gone, reason),
             )
             self._last_frame_at = loop.time()
             await self._dialect.login(self._socket)
@@ -258,9 +291,38 @@ class Stream:
 
     def _ask(self, live: _Live) -> None:
         live.confirmed = False
-        live.topic.on_start()
+        topic = live.topic
+        topic.on_start()
+        if topic.snapshot is not None:
+            live.waiting = []
+            self._start(self._splice(live, topic.snapshot))
         if self._socket is not None:
-            self._socket.send(live.topic.subscribe)
+            frame = topic.subscribe() if callable(topic.subscribe) else topic.subscribe
+            if frame and not any(other.confirmed for other in self._shared(topic) if other is not live):
+                self._socket.send(frame)
+            if topic.confirms_as is None:
+                self._tell_live(live)
+
+    async def _splice(self, live: _Live, snapshot: Callable[[], Awaitable[Iterable[Any]]]) -> None:
+        """Frames wait until the state that they continue has been read."""
+        waiting = live.waiting
+        try:
+            events = await snapshot()
+        except ExchangeError as error:
+            self._drop_socket(f"no snapshot of {live.topic.name}: {error}")
+            return
+        if live.waiting is not waiting or waiting is None:
+            return  # started over meanwhile
+        live.waiting = None
+        self._hand_over(live, events)
+        for frame in waiting:
+            if live.waiting is None:
+                self._deliver(live, frame)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _drop_socket(self, reason: str) -> None:
         socket, self._socket = self._socket, None
@@ -292,20 +354,27 @@ class Stream:
             detail = f"a frame does not fit the protocol: {error}"
             self._fail_route(route, ProtocolViolation(self._venue, route.channel.name, detail, frame, str(error)))
             return
-        live = route.topics.get(self._key(route.channel, decoded))
-        if live is not None:
+        for live in route.topics.get(self._key(route.channel, decoded), ()):
             self._deliver(live, decoded)
 
     def _deliver(self, live: _Live, decoded: Any) -> None:
+        if live.waiting is not None:
+            live.waiting.append(decoded)
+            if len(live.waiting) > WAITING_FRAMES_MAX:
+                self._start_over(live, f"no snapshot within {WAITING_FRAMES_MAX} frames")
+            return
         try:
-            for event in live.topic.handler(decoded):
-                if not live.confirmed or live.blind:
-                    self._tell_live(live)
-                live.push(event)
+            self._hand_over(live, live.topic.handler(decoded))
         except Gap as gap:
             self._start_over(live, str(gap))
         except (ExchangeError, ArithmeticError, LookupError, TypeError, ValueError) as bug:
             live.subscription.fail(bug)
+
+    def _hand_over(self, live: _Live, events: Iterable[Any]) -> None:
+        for event in events:
+            if not live.confirmed or live.blind:
+                self._tell_live(live)
+            live.push(event)
 
     def _start_over(self, live: _Live, reason: str) -> None:
         """A gap: this topic alone is asked for again, everything else goes on."""
@@ -319,6 +388,10 @@ class Stream:
     def _on_control(self, frame: bytes) -> None:
         control = self._dialect.control(frame)
         if control is None:
+            return
+        if isinstance(control, Answer):
+            if self._socket is not None:
+                self._socket.send(control.frame)
             return
         for live in self._lives():
             if isinstance(control, Confirmed):
@@ -338,7 +411,7 @@ class Stream:
             live.subscription.push(Resumed(self._venue, live.topic.name))
 
     def _fail_route(self, route: _Route, error: ExchangeError) -> None:
-        for live in list(route.topics.values()):
+        for live in route.all():
             live.subscription.fail(error)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -16,6 +16,14 @@ class HttpRequest(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
     body: bytes | None = None
     timeout_s: float = 10.0
+
+    def with_headers(self, **headers: str) -> HttpRequest:
+        return msgspec.structs.replace(self, headers={**self.headers, **headers})
+
+    def with_json(self, body: Any) -> HttpRequest:
+        return msgspec.structs.replace(self, body=msgspec.json.encode(body)).with_headers(
+            **{"Content-Type": "application/json"}
+        )
 
 
 class HttpResponse(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -30,3 +31,4 @@ class Wiring:
     credentials: Credentials | None = None
     limits: RateLimits = field(default_factory=RateLimits)
     random: Random = field(default_factory=Random)
+    rest_urls: Mapping[str, str] = field(default_factory=dict)

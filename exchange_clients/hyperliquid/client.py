@@ -25,7 +25,7 @@ from exchange_clients.engine.paging import pages_by_time
 from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.session import Dialect
 from exchange_clients.engine.stream import Confirmed, Control, Denied
-from exchange_clients.engine.transport import HttpResponse
+from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.hyperliquid import common, wire
 from exchange_clients.hyperliquid.signing import Signer
@@ -58,15 +58,15 @@ class HyperliquidDialect(Dialect):
             raise errors.Misconfigured(wire.VENUE, "credentials", "private_key is not 32 bytes of hex") from error
         self.signer_address = self._signer.address if self._signer is not None else ""
 
-    def sign(self, call: Call) -> tuple[dict[str, str], bytes | None]:
-        body = call.payload
-        if call.endpoint.private:
-            if self._signer is None:
-                raise errors.Misconfigured(wire.VENUE, call.endpoint.name, "acting needs the credential private_key")
-            nonce = self._nonces.next(self._clock.now_ms())
-            signature = self._signer.sign_action(call.payload, nonce, self._mainnet)
-            body = {"action": call.payload, "nonce": nonce, "signature": signature, "vaultAddress": None, "expiresAfter": None}
-        return {"Content-Type": "application/json"}, msgspec.json.encode(body)
+    def sign(self, call: Call, request: HttpRequest) -> HttpRequest:
+        if not call.endpoint.private:
+            return request
+        if self._signer is None:
+            raise errors.Misconfigured(wire.VENUE, call.endpoint.name, "acting needs the credential private_key")
+        nonce = self._nonces.next(self._clock.now_ms())
+        signature = self._signer.sign_action(call.payload, nonce, self._mainnet)
+        action = {"action": call.payload, "nonce": nonce, "signature": signature}
+        return request.with_json({**action, "vaultAddress": None, "expiresAfter": None})
 
     def refusal(self, call: Call, response: HttpResponse) -> errors.ExchangeError | None:
         operation = call.endpoint.name
@@ -140,9 +140,7 @@ class HyperliquidClient(VenueClient):
         now_ms, pairs = self._clock.now_ms(), zip(meta.universe, contexts, strict=True)
         return [wire.to_stats(m, c, now_ms, self._provenance) for m, c in pairs if not m.is_delisted]
 
-    async def place_order(self, request: OrderRequest) -> Order:
-        if request.price is None:
-            raise errors.Misconfigured(self.venue, "place_order", "this venue has no market orders; send an IOC with a bound")
+    async def _place(self, request: OrderRequest) -> Order:
         action = {"type": "order", "orders": [_order_wire(request)], "grouping": "na"}
         status, now_ms, none = await self._act(common.ORDER, action), self._clock.now_ms(), Decimal(0)
         if status.error is not None:
@@ -154,9 +152,9 @@ class HyperliquidClient(VenueClient):
             state = OrderStatus.FILLED if filled >= request.size else OrderStatus.CANCELLED
             return request.reported(state, now_ms, venue_order_id=oid, filled=filled, average_price=status.filled.avg_px)
         oid = str(status.resting.oid)
-        if request.time_in_force is TimeInForce.GTC:  # it may have filled in part before it came to rest; only a read tells
-            return await self.fetch_order(request.instrument, venue_order_id=oid)
-        return request.reported(OrderStatus.OPEN, now_ms, venue_order_id=oid, filled=none)
+        # A GTC order may have filled in part before it came to rest, which only a later read tells.
+        state = OrderStatus.PENDING if request.time_in_force is TimeInForce.GTC else OrderStatus.OPEN
+        return request.reported(state, now_ms, venue_order_id=oid, filled=none)
 
     async def cancel_order(
         self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None

@@ -129,7 +129,7 @@ class HyperliquidSandbox(StreamingFacade):
     def places_order(self, request: HttpRequest) -> bool:
         return request.url == "/exchange" and b'"type":"order"' in (request.body or b"")
 
-    def connect(self, path: str, peer: Peer) -> FacadeSocket:
+    def connect(self, opening: HttpRequest, peer: Peer) -> FacadeSocket:
         return _Socket(self, peer)
 
     def handle(self, request: HttpRequest, address: str) -> HttpResponse:

@@ -26,7 +26,7 @@ from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.session import Dialect
 from exchange_clients.engine.stream import Confirmed, Control, Denied
 from exchange_clients.engine.subscription import Subscription
-from exchange_clients.engine.transport import HttpResponse
+from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.pacifica import common, wire
 from exchange_clients.pacifica.signing import Signer, signed_text
@@ -55,15 +55,15 @@ class PacificaDialect(Dialect):
         agent = {} if account == self._signer.address else {"agent_wallet": self._signer.address}
         self._who = {"account": account, **agent}
 
-    def sign(self, call: Call) -> tuple[dict[str, str], bytes | None]:
+    def sign(self, call: Call, request: HttpRequest) -> HttpRequest:
         if not call.endpoint.private:
-            return {}, None
+            return request
         if self._signer is None:
             raise errors.Misconfigured(wire.VENUE, call.endpoint.name, "acting needs the credential private_key")
         now_ms, window_ms = self._clock.now_ms(), self._clock.wire_ms(common.EXPIRY_WINDOW_MS)
         signature = self._signer.sign(signed_text(call.endpoint.operation, now_ms, window_ms, call.payload))
         header = {**self._who, "signature": signature, "timestamp": now_ms, "expiry_window": window_ms}
-        return {"Content-Type": "application/json"}, msgspec.json.encode({**header, **call.payload})
+        return request.with_json({**header, **call.payload})
 
     def refusal(self, call: Call, response: HttpResponse) -> errors.ExchangeError | None:
         operation, acting = call.endpoint.name, call.endpoint.retry is Retry.ACT
@@ -144,7 +144,7 @@ class PacificaClient(VenueClient):
         perpetuals, rows = await self._perpetuals(), (await self._session.call(common.PRICES)).data
         return [wire.to_stats(row, self._provenance) for row in rows if row.symbol in perpetuals]
 
-    async def place_order(self, request: OrderRequest) -> Order:
+    async def _place(self, request: OrderRequest) -> Order:
         order: dict[str, Any] = {
             "symbol": request.instrument.venue_symbol,
             "side": wire.BOOK_SIDES[request.side],

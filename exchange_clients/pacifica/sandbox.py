@@ -158,7 +158,7 @@ class PacificaSandbox(StreamingFacade):
     def places_order(self, request: HttpRequest) -> bool:
         return request.method == "POST" and request.url.startswith("/api/v1/orders/create")
 
-    def connect(self, path: str, peer: Peer) -> FacadeSocket:
+    def connect(self, opening: HttpRequest, peer: Peer) -> FacadeSocket:
         return _Socket(self, peer)
 
     def handle(self, request: HttpRequest, address: str) -> HttpResponse:

@@ -76,7 +76,7 @@ class ParadexClient(VenueClient):
         page = await self._session.call(common.SUMMARIES, query={"market": "ALL"})
         return [wire.to_stats(row, self._provenance) for row in page.results if wire.is_perp(row.symbol)]
 
-    async def place_order(self, request: OrderRequest) -> Order:
+    async def _place(self, request: OrderRequest) -> Order:
         """The reply is nearly always PENDING: the venue checks risk later; `stream_orders` or `fetch_order` tell the outcome."""
         order: dict[str, Any] = {
             "market": request.instrument.venue_symbol,

@@ -180,7 +180,7 @@ class ParadexSandbox(StreamingFacade):
     def places_order(self, request: HttpRequest) -> bool:
         return request.method == "POST" and request.url.partition("?")[0] == "/v1/orders"
 
-    def connect(self, path: str, peer: Peer) -> FacadeSocket:
+    def connect(self, opening: HttpRequest, peer: Peer) -> FacadeSocket:
         return _Socket(self, peer)
 
     def handle(self, request: HttpRequest, address: str) -> HttpResponse:

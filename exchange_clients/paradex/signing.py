@@ -24,7 +24,7 @@ from exchange_clients.engine.endpoint import Call, Endpoint
 from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.session import Dialect, Session
 from exchange_clients.engine.session_token import SessionToken
-from exchange_clients.engine.transport import HttpResponse
+from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.keys.stark import (
     Signer,
@@ -120,18 +120,15 @@ class ParadexDialect(Dialect):
         if call.endpoint.private:
             await self.token.valid()
 
-    def sign(self, call: Call) -> tuple[dict[str, str], bytes | None]:
-        endpoint, payload = call.endpoint, call.payload
-        headers: dict[str, str] = {}
-        if endpoint.private:
-            headers["Authorization"] = f"Bearer {self.token.text}"
-        elif endpoint in (common.AUTH, common.ONBOARDING):
-            headers |= self._login_headers(endpoint)
+    def sign(self, call: Call, request: HttpRequest) -> HttpRequest:
+        endpoint = call.endpoint
         if endpoint in (common.PLACE, common.MODIFY):
-            payload = self._signed(payload)
-        if payload is None:
-            return headers, None
-        return headers | {"Content-Type": "application/json"}, msgspec.json.encode(payload)
+            request = request.with_json(self._signed(call.payload))
+        if endpoint.private:
+            return request.with_headers(Authorization=f"Bearer {self.token.text}")
+        if endpoint in (common.AUTH, common.ONBOARDING):
+            return request.with_headers(**self._login_headers(endpoint))
+        return request
 
     def refusal(self, call: Call, response: HttpResponse) -> errors.ExchangeError | None:
         """What the venue states; 429 and 5xx are left to the session, which knows what they leave open."""

@@ -46,8 +46,8 @@ class Facade(ABC):
         """Answer one request from `address` (rate limits are kept per address) the way the venue would, errors included."""
 
     @abstractmethod
-    def connect(self, path: str, peer: Peer) -> FacadeSocket:
-        """A client opened a WebSocket at `path`."""
+    def connect(self, opening: HttpRequest, peer: Peer) -> FacadeSocket:
+        """A client opened a WebSocket; `opening` is its handshake, path, query and headers."""
 
     @abstractmethod
     def places_order(self, request: HttpRequest) -> bool:

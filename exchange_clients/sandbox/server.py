@@ -105,7 +105,7 @@ class SandboxServer:
         await socket.prepare(request)
         peer = _LoopbackPeer(facade, self._faults)
         self._peers.add(peer)
-        end = facade.connect(request.raw_path, peer)
+        end = facade.connect(HttpRequest("GET", request.raw_path, CIMultiDict(request.headers)), peer)
         sending = asyncio.create_task(peer.send_to(socket, request))
         try:
             async for message in socket:

@@ -58,7 +58,7 @@ class MemoryTransport:
             raise TransportFailure(f"no connection to {facade.venue} within {timeout_s:g} s", sent=False)
         socket = _MemorySocket(facade, self._faults, self._latency, on_frame, on_close, self._sockets.discard)
         self._sockets.add(socket)
-        socket.open(inner.url)
+        socket.open(inner)
         return socket
 
     async def close(self) -> None:
@@ -114,8 +114,8 @@ class _MemorySocket:
         self._to_client = _Pipe(self._loop, latency, on_frame)
         self._to_venue = _Pipe(self._loop, latency, self._arrive)
 
-    def open(self, path: str) -> None:
-        self._end = self._facade.connect(path, _MemoryPeer(self))
+    def open(self, opening: HttpRequest) -> None:
+        self._end = self._facade.connect(opening, _MemoryPeer(self))
 
     def send(self, frame: bytes) -> None:
         if self._is_open:

@@ -58,8 +58,8 @@ class EchoFacade(Facade):
         told = [request.method, request.url, request.headers.get("X-Key"), (request.body or b"").decode()]
         return HttpResponse(201, json.dumps(told).encode(), {"x-told": "yes"})
 
-    def connect(self, path: str, peer: Peer) -> FacadeSocket:
-        peer.send(b"welcome to " + path.encode())
+    def connect(self, opening: HttpRequest, peer: Peer) -> FacadeSocket:
+        peer.send(b"welcome to " + opening.url.encode())
         return EchoSocket(self, peer)
 
     def places_order(self, request: HttpRequest) -> bool:

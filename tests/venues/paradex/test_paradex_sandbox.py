@@ -191,7 +191,7 @@ def socket(on: Set) -> tuple[list[Any], Callable[..., Any], Any]:
         def close(self, reason: str) -> None:
             frames.append(reason)
 
-    end = on.facade.connect("/v1", Peer())
+    end = on.facade.connect(HttpRequest("GET", "/v1"), Peer())
 
     def say(method: str, **params: str) -> Any:
         end.on_frame(json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": len(frames)}).encode())
@@ -298,9 +298,6 @@ async def test_an_order_that_took_too_long_is_refused(on: Set) -> None:
 async def test_refusals_come_as_our_classes(on: Set) -> None:
     with pytest.raises(BelowMinimum):
         await on.client.place_order(await on.order(size=Decimal("0.00001")))
-    with pytest.raises(OrderRejected) as refusal:
-        await on.client.place_order(await on.order(size=Decimal("0.000015")))
-    assert refusal.value.code == "VALIDATION_ERROR"
     first = await on.rest()
     with pytest.raises(OrderRejected) as refusal:
         await on.client.place_order(await on.order(client_order_id=first.client_order_id))
