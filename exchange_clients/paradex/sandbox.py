@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
 from decimal import Decimal
 from itertools import count
 from typing import Any, ClassVar
@@ -22,11 +21,11 @@ from exchange_clients.paradex.signing import Messages
 from exchange_clients.sandbox import exchange as world
 from exchange_clients.sandbox.book_deltas import BookDelta, BookDeltas
 from exchange_clients.sandbox.facade import FacadeSocket, Peer, account_seed
-from exchange_clients.sandbox.meter import SpentMeter
 from exchange_clients.sandbox.pages import page_below
+from exchange_clients.sandbox.routed import Feed, Refusal, RoutedFacade
 from exchange_clients.sandbox.routes import Ask, Routes
 from exchange_clients.sandbox.rules import ContinuousFunding, Listing, VenueRules
-from exchange_clients.sandbox.streams import StreamingFacade, TopicSocket
+from exchange_clients.sandbox.streams import Topic, TopicSocket
 from exchange_clients.sandbox.texts import exact, texts
 from exchange_clients.sandbox.tokens import Tokens
 
@@ -40,6 +39,7 @@ CLOCKS_DIFFER_MS = 10_000
 FUNDING_GRID_MS = 300_000
 ROWS_MAX = 5000
 BOOK_LEVELS = 1000
+JSON = {"content-type": "application/json; charset=utf-8"}
 PERIOD_HOURS = Decimal(8)
 TIF = {word: tif for tif, word in wire.INSTRUCTIONS.items()}
 STATUS = {OrderStatus.PENDING: "NEW", OrderStatus.OPEN: "OPEN"}
@@ -97,21 +97,13 @@ class OrderBody(msgspec.Struct, frozen=True):
     id: str | None = None
 
 
-class Refusal(Exception):
-    """The venue says no: HTTP status, code and words."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reply = {"error": code, "message": message, "data": None}
-
-
-class ParadexSandbox(StreamingFacade):
+class ParadexSandbox(RoutedFacade):
     """One exchange, the REST paths that clients use and one JSON-RPC WebSocket."""
 
     venue: ClassVar[str] = wire.VENUE
     book_marker: ClassVar[bytes] = b'"params":{"channel":"order_book.'
     book_channel: ClassVar[str] = "order_book"
+    meters: ClassVar[tuple[Meter, ...]] = (common.PER_ADDRESS, common.LOGINS, common.READS, common.ORDERS)
 
     @classmethod
     def rules(cls) -> VenueRules:
@@ -134,10 +126,19 @@ class ParadexSandbox(StreamingFacade):
         self._public_keys: dict[str, str] = {}
         self._messages: dict[str, Messages] = {}
         self._updates = count(1)
-        self._meters: dict[Meter, SpentMeter] = {
-            meter: SpentMeter(meter, exchange.clock)
-            for meter in (common.PER_ADDRESS, common.LOGINS, common.READS, common.ORDERS)
-        }
+        self.feeds = (
+            Feed(world.BookChanged, lambda e: [("order_book", e.venue_symbol)], lambda e: self._book_change(e.venue_symbol)),
+            Feed(world.TradePrinted, lambda e: _both("trades", "", e.trade), lambda e: _trade(e.trade)),
+            Feed(world.OrderChanged, lambda e: _both("orders", e.order.account, e.order), lambda e: self.order(e.order)),
+            Feed(world.Filled, lambda e: _both("fills", e.fill.account, e.fill), lambda e: self.fill(e.fill)),
+            Feed(world.Filled, lambda e: [("positions", e.fill.account)], lambda e: self._position_after(e.fill)),
+            Feed(
+                world.FundingPaid,
+                lambda e: _both("funding_payments", e.payment.account, e.payment),
+                lambda e: _payment(e.payment),
+            ),
+            Feed(world.AccountChanged, lambda e: [("account", e.account)], lambda e: self.summary(e.account)),
+        )
         self.routes = Routes(
             common.SPEC.rest_path,
             {
@@ -183,34 +184,27 @@ class ParadexSandbox(StreamingFacade):
     def connect(self, opening: HttpRequest, peer: Peer) -> FacadeSocket:
         return _Socket(self, peer)
 
-    def handle(self, request: HttpRequest, address: str) -> HttpResponse:
-        headers = {"content-type": "application/json; charset=utf-8"}
-        try:
-            reply = self._answer(request, address, headers)
-            status = 201 if self.places_order(request) else 200
-        except Refusal as refusal:
-            status, reply = refusal.status, refusal.reply
-        except world.Rejected as no:
-            status, reply = 400, Refusal(400, REFUSED.get(no.reason, "VALIDATION_ERROR"), no.detail).reply
-        except (msgspec.MsgspecError, KeyError, ValueError, ArithmeticError) as error:
-            status, reply = 400, Refusal(400, "VALIDATION_ERROR", str(error)).reply
-        if reply is None:
-            return HttpResponse(204 if "/orders/" in request.url else 200, b"", headers)  # cancelling all answers 200
-        return HttpResponse(status, msgspec.json.encode(reply), headers)
+    def account(self, ask: Ask) -> str:
+        return self.who(ask.headers.get("Authorization", "").removeprefix("Bearer "))
 
-    def _answer(self, request: HttpRequest, address: str, headers: dict[str, str]) -> Any:
-        ask = self.routes.find(request)
-        if ask is None:
-            raise Refusal(404, "NOT_FOUND", f"no route for {request.method} {request.url}")
-        if ask.endpoint.private:
-            ask = replace(ask, account=self.who(request.headers.get("Authorization", "").removeprefix("Bearer ")))
-        meter, key = ask.endpoint.meter, ask.account or address
-        allowed = self._meters[meter].spend(key, 1)
-        headers |= {"x-ratelimit-limit": str(int(meter.capacity)), "x-ratelimit-window": str(int(meter.window_s))}
-        headers["x-ratelimit-remaining"] = str(int(self._meters[meter].left(key)))
-        if not allowed:
-            raise Refusal(429, "RATE_LIMIT_EXCEEDED", "rate limit exceeded")
-        return self.routes.handlers[ask.endpoint](ask)
+    def accept(self, ask: Ask, reply: Any) -> HttpResponse:
+        if reply is None:  # cancelling all answers 200, cancelling one 204
+            return HttpResponse(204 if "/orders/" in ask.endpoint.path else 200, b"", JSON)
+        return HttpResponse(201 if ask.endpoint is common.PLACE else 200, msgspec.json.encode(reply), JSON)
+
+    def refuse(self, refusal: Refusal) -> HttpResponse:
+        said = {"error": refusal.code, "message": refusal.words, "data": None}
+        return HttpResponse(refusal.status, msgspec.json.encode(said), JSON)
+
+    def worded(self, no: world.Rejected) -> Refusal:
+        return Refusal(400, REFUSED.get(no.reason, "VALIDATION_ERROR"), no.detail)
+
+    def budget(self, meter: Meter, left: float) -> dict[str, str]:
+        figures = {"limit": meter.capacity, "window": meter.window_s, "remaining": left}
+        return {f"x-ratelimit-{name}": str(int(figure)) for name, figure in figures.items()}
+
+    def frame(self, topic: Topic, row: Any) -> Any:
+        return frame_of(f"order_book.{topic[1]}.deltas" if topic[0] == "order_book" else topic[0], row)
 
     def who(self, token: str) -> str:
         """The account that a session token belongs to. Raises Refusal."""
@@ -492,36 +486,23 @@ class ParadexSandbox(StreamingFacade):
 
     # Streams
 
-    def on_event(self, event: world.SandboxEvent) -> None:
-        match event:
-            case world.BookChanged(market):
-                self._tell("order_book", market, lambda: book_row(market, self._books.change(market), self.clock.now_ms()))
-            case world.TradePrinted(trade):
-                self._tell_both("trades", "", trade.venue_symbol, lambda: _trade(trade))
-            case world.OrderChanged(order):
-                self._tell_both("orders", order.account, order.venue_symbol, lambda: self.order(order))
-            case world.Filled(fill):
-                self._tell_both("fills", fill.account, fill.venue_symbol, lambda: self.fill(fill))
-                self._tell("positions", fill.account, lambda: self.position(fill.account, fill.venue_symbol))
-            case world.FundingPaid(paid):
-                self._tell_both("funding_payments", paid.account, paid.venue_symbol, lambda: _payment(paid))
-            case world.AccountChanged(account):
-                self._tell("account", account, lambda: self.summary(account))
+    def _book_change(self, market: str) -> dict[str, Any]:
+        return book_row(market, self._books.change(market), self.clock.now_ms())
+
+    def _position_after(self, fill: world.SandboxFill) -> dict[str, Any]:
+        return self.position(fill.account, fill.venue_symbol)
 
     def whole_book(self, market: str) -> dict[str, Any]:
         """The frame that a subscription to a book begins with."""
         return book_row(market, self._books.snapshot(market), self.clock.now_ms(), "s")
 
-    def _tell_both(self, kind: str, account: str, market: str, data: Callable[[], dict[str, Any]]) -> None:
-        for channel in (f"{kind}.{market}", f"{kind}.ALL"):
-            self._tell(channel, account, data)
-
-    def _tell(self, channel: str, which: str, data: Callable[[], dict[str, Any]]) -> None:
-        name = f"order_book.{which}.deltas" if channel == "order_book" else channel
-        self.publish((channel, which), lambda: frame_of(name, data()))
-
     def _next_update(self) -> int:
         return self.clock.now_ms() * 1_000_000 + next(self._updates) % 1_000_000
+
+
+def _both(kind: str, account: str, row: Any) -> list[Topic]:
+    """The channels of a market and of all."""
+    return [(f"{kind}.{market}", account) for market in (row.venue_symbol, "ALL")]
 
 
 def frame_of(channel: str, data: Any) -> dict[str, Any]:

@@ -391,7 +391,7 @@ async def test_too_many_requests_are_refused_for_a_while(on: Set) -> None:
 
 async def test_a_429_to_an_order_is_doubt(on: Set) -> None:
     request = await on.order()
-    on.facade._meters[common.ORDERS] = SpentMeter(Meter("spent", 0.5, 1e9), on.clock)
+    on.facade.spent[common.ORDERS] = SpentMeter(Meter("spent", 0.5, 1e9), on.clock)
     with pytest.raises(OutcomeUnknown):
         await on.client.place_order(request)
 
