@@ -41,6 +41,7 @@ __all__ = ["Messages", "ParadexDialect", "Signer", "account_address", "domain_ha
 
 SIDES = {Side.BUY: 1, Side.SELL: 2}
 LOGIN_LIVES_MS = 1_800_000
+NEEDED = "this needs the credentials private_key and account_address"
 _ORDER_FIELDS = "timestamp:felt,market:felt,side:felt,orderType:felt,size:felt,price:felt"
 _DOMAIN = starknet_keccak("StarkNetDomain(name:felt,chainId:felt,version:felt)")
 _ONBOARDING, _AUTH, _ORDER, _MODIFY = (
@@ -150,6 +151,8 @@ class ParadexDialect(Dialect):
 
     async def _log_in(self) -> str:
         if self._messages is None:
+            if self._signer is None or not self.account:
+                raise errors.Misconfigured(wire.VENUE, "credentials", NEEDED)
             config: wire.SystemConfig = await self._session.call(common.SYSTEM_CONFIG)
             self._messages = Messages(config.starknet_chain_id, self.account)
         signer, _ = self._keys()
@@ -190,5 +193,5 @@ class ParadexDialect(Dialect):
 
     def _keys(self) -> tuple[Signer, Messages]:
         if self._signer is None or self._messages is None:
-            raise errors.Misconfigured(wire.VENUE, "credentials", "this needs the credentials private_key and account_address")
+            raise errors.Misconfigured(wire.VENUE, "credentials", NEEDED)
         return self._signer, self._messages

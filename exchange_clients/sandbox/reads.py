@@ -56,6 +56,10 @@ class ExchangeReads:
         """When the next payment is due; None where funding accrues continuously."""
         return self.markets.next_funding_ms(venue_symbol)
 
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts by name, in the order in which they were opened."""
+        return tuple(self._accounts)
+
     def has_account(self, account: str) -> bool:
         return account in self._accounts
 

@@ -1,12 +1,13 @@
-"""One venue's sandbox on loopback and a client in front of it, over real HTTP and WebSocket frames."""
+"""One venue's sandbox and a client in front of it: in memory on the loop's time (virtual in the suite), or on loopback."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from random import Random
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -14,36 +15,39 @@ import msgspec
 
 from exchange_clients import registry
 from exchange_clients.base import BaseExchangeClient, BaseFundingAdapter
+from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.instruments import Instrument
 from exchange_clients.domain.orders import Order, OrderRequest, TimeInForce
 from exchange_clients.domain.side import Side
-from exchange_clients.engine.clock import SystemClock
+from exchange_clients.engine.clock import LoopClock
 from exchange_clients.engine.http import AiohttpTransport
 from exchange_clients.engine.websocket import PicowsTransport
 from exchange_clients.engine.wiring import Wiring
-from exchange_clients.sandbox.client import loopback_wiring
+from exchange_clients.sandbox.client import loopback_wiring, memory_wiring
 from exchange_clients.sandbox.exchange import SandboxExchange
 from exchange_clients.sandbox.faults import Fault, FaultPlan
 from exchange_clients.sandbox.market_model import ModelPrices
 from exchange_clients.sandbox.prices import PriceSource
 from exchange_clients.sandbox.server import SandboxServer
+from exchange_clients.sandbox.transport import MemoryTransport
 from exchange_clients.sandbox.world import World
 from exchange_clients.spec import VenueSpec
 
 START_MS = 1_767_400_000_000 // 3_600_000 * 3_600_000 + 60_000
 DEPOSIT = Decimal(10_000)
+TICK_S = 0.05
+LATENCY_S = (0.001, 0.01)
 _NAMES = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 
 
-class SteppedClock(SystemClock):
-    """The machine's pace from a fixed start, and it can jump."""
+class SteppedClock(LoopClock):
+    """The loop's pace from a fixed start, and it can jump."""
 
     def __init__(self, start_ms: int = START_MS) -> None:
-        origin = SystemClock.starting_at(start_ms, 1.0)
-        super().__init__(1.0, origin.real_origin_ms, start_ms)
+        super().__init__(start_ms)
 
     def jump(self, duration_ms: int) -> None:
-        self.market_origin_ms += duration_ms
+        self._epoch_ms += duration_ms
 
     def jump_to(self, market_ms: int) -> None:
         self.jump(market_ms - self.now_ms())
@@ -51,17 +55,36 @@ class SteppedClock(SystemClock):
 
 @dataclass
 class Stage:
-    """What a conformance test works with. `account` is the credentials' account name on the exchange."""
+    """What a conformance test works with. `vanish()`: from now on nothing answers at the venue's address."""
 
     spec: VenueSpec
     clock: SteppedClock
-    exchange: SandboxExchange
-    server: SandboxServer
+    world: World
     faults: FaultPlan
     wiring: Wiring
     client: BaseExchangeClient
     adapter: BaseFundingAdapter
+    vanish: Callable[[], Awaitable[None]]
     ids: int = 0
+
+    @property
+    def exchange(self) -> SandboxExchange:
+        return self.world.exchanges[self.spec.name]
+
+    @property
+    def account(self) -> str:
+        """The name that the exchange knows the client's account by: it was the first to be opened."""
+        return self.exchange.accounts()[0]
+
+    @property
+    def credentials(self) -> Credentials:
+        assert self.wiring.credentials is not None
+        return self.wiring.credentials
+
+    def another_client(self, credentials: Credentials | None) -> BaseExchangeClient:
+        """A second client at the same address, for `credentials`."""
+        client: BaseExchangeClient = self.spec.client_class()(replace(self.wiring, credentials=credentials))
+        return client
 
     def client_order_id(self) -> str:
         self.ids += 1
@@ -139,19 +162,45 @@ async def collect(stream: Any, until: Callable[[list[Any]], bool], within_s: flo
 async def stage(
     venue: str, faults: Iterable[Fault] = (), prices: PriceSource | None = None, clock: SteppedClock | None = None
 ) -> AsyncIterator[Stage]:
-    """Start the venue's sandbox, enrol an account, connect a client; end all of it."""
+    """The venue in memory, a few milliseconds away, at the pace of whatever loop runs."""
     clock = clock or SteppedClock()
-    spec = registry.spec(venue)
     world = World.build([venue], prices or ModelPrices(7, START_MS), clock, seed=7)
+    plan, random = FaultPlan(faults), Random(7)
+    transport = MemoryTransport(world.hosts(), lambda: random.uniform(*LATENCY_S), plan)
+    wiring = memory_wiring(registry.spec(venue), transport, clock, world.enrol(venue, "stage", DEPOSIT))
+    turning = asyncio.create_task(world.run(TICK_S))
+    try:
+        async with _acting(clock, world, plan, wiring, transport.close) as found:
+            yield found
+    finally:
+        turning.cancel()
+        await transport.close()
+
+
+@asynccontextmanager
+async def loopback_stage(venue: str, faults: Iterable[Fault] = ()) -> AsyncIterator[Stage]:
+    """The same over real HTTP and WebSocket frames on this machine."""
+    clock = SteppedClock()
+    world = World.build([venue], ModelPrices(7, START_MS), clock, seed=7)
     plan = FaultPlan(faults)
-    server = SandboxServer(world, plan, tick_s=0.05)
+    server = SandboxServer(world, plan, TICK_S)
     ports = await server.start()
     http, websocket = AiohttpTransport(), PicowsTransport()
     credentials = world.enrol(venue, "stage", DEPOSIT)
-    wiring = loopback_wiring(spec, ports[venue], clock, http, websocket, credentials)
+    wiring = loopback_wiring(registry.spec(venue), ports[venue], clock, http, websocket, credentials)
     try:
-        async with spec.client_class()(wiring) as client, spec.adapter_class()(replace(wiring, credentials=None)) as adapter:
-            yield Stage(spec, clock, world.exchanges[venue], server, plan, wiring, client, adapter)
+        async with _acting(clock, world, plan, wiring, server.stop) as found:
+            yield found
     finally:
         await http.close()
         await server.stop()
+
+
+@asynccontextmanager
+async def _acting(
+    clock: SteppedClock, world: World, plan: FaultPlan, wiring: Wiring, vanish: Callable[[], Awaitable[None]]
+) -> AsyncIterator[Stage]:
+    (venue,) = world.exchanges
+    spec = registry.spec(venue)
+    async with spec.client_class()(wiring) as client, spec.adapter_class()(replace(wiring, credentials=None)) as adapter:
+        yield Stage(spec, clock, world, plan, wiring, client, adapter, vanish)
