@@ -1,4 +1,7 @@
-"""HTTP over aiohttp: one pooled session, errors told apart by whether anything was sent."""
+"""HTTP over aiohttp: one pooled session, errors told apart by whether anything was sent, replies bounded in size.
+
+Redirects are returned, not followed: what was signed for one address goes to no other.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import asyncio
 import aiohttp
 from yarl import URL
 
+from exchange_clients.engine.bounds import BODY_BYTES_MAX
+from exchange_clients.engine.safe_address import require_safe, tls
 from exchange_clients.engine.transport import HttpRequest, HttpResponse, TransportFailure
 
 CONNECTIONS_PER_HOST_MAX = 32
@@ -19,9 +24,10 @@ class AiohttpTransport:
         self._session: aiohttp.ClientSession | None = None
 
     async def request(self, request: HttpRequest) -> HttpResponse:
+        require_safe(request.url, "https")
         session = self._session
         if session is None or session.closed:
-            connector = aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS_PER_HOST_MAX, keepalive_timeout=30)
+            connector = aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS_PER_HOST_MAX, keepalive_timeout=30, ssl=tls())
             session = self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         timeout = aiohttp.ClientTimeout(total=request.timeout_s, sock_connect=min(5.0, request.timeout_s))
         try:
@@ -33,7 +39,7 @@ class AiohttpTransport:
                 timeout=timeout,
                 allow_redirects=False,
             ) as reply:
-                body = await reply.read()
+                body = await _read(reply)
                 headers = {name.lower(): value for name, value in reply.headers.items()}
                 return HttpResponse(status=reply.status, body=body, headers=headers)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
@@ -47,3 +53,21 @@ class AiohttpTransport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+async def _read(reply: aiohttp.ClientResponse) -> bytes:
+    """The whole body, decompressed. Raises TransportFailure as soon as it is larger than BODY_BYTES_MAX."""
+    length = reply.content_length
+    if length is not None and length <= BODY_BYTES_MAX and "Content-Encoding" not in reply.headers:
+        return await reply.read()
+    parts, size = [], 0
+    if length is None or length <= BODY_BYTES_MAX:
+        async for part in reply.content.iter_any():
+            parts.append(part)
+            size += len(part)
+            if size > BODY_BYTES_MAX:
+                break
+        else:
+            return b"".join(parts)
+    reply.close()
+    raise TransportFailure(f"the reply is larger than {BODY_BYTES_MAX >> 20} MiB; reading it was given up", sent=True)

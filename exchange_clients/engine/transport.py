@@ -43,6 +43,13 @@ class TransportFailure(Exception):
         self.sent = sent
 
 
+def refused_opening(status: int, detail: str) -> str:
+    """Why a WebSocket was not opened, in words; `status` is the HTTP status that came instead of 101."""
+    if 300 <= status < 400:
+        return f"the venue redirects its WebSocket elsewhere (HTTP {status}), which is never followed; check the address"
+    return f"the venue refused the WebSocket (HTTP {status}: {detail})" if status else detail
+
+
 class HttpTransport(Protocol):
     """Sends requests. Raises TransportFailure, never an error of the library behind it."""
 

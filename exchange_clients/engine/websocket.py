@@ -1,17 +1,32 @@
-"""WebSockets over picows: frames arrive as callbacks straight from the socket's read, without a task in between."""
+"""WebSockets over picows: frames arrive as callbacks straight from the socket's read, without a task in between.
+
+Neither redirects nor proxies of the environment are followed: logins go where they were meant to go.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
 
-from picows import WSAutoPingStrategy, WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import (
+    WSAutoPingStrategy,
+    WSCloseCode,
+    WSError,
+    WSFrame,
+    WSHandshakeError,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    ws_connect,
+)
 
-from exchange_clients.engine.transport import OnClose, OnFrame, Socket, TransportFailure
+from exchange_clients.engine.bounds import FRAME_BYTES_MAX
+from exchange_clients.engine.safe_address import require_safe, tls
+from exchange_clients.engine.transport import OnClose, OnFrame, Socket, TransportFailure, refused_opening
 
-FRAME_BYTES_MAX = 16 * 1024 * 1024
 PING_AFTER_IDLE_S = 20.0
 PONG_WITHIN_S = 10.0
+PART_BYTES_MIN = 1024  # what a fragment counts at least, so that empty ones have an end too
 
 
 class _Listener(WSListener):  # type: ignore[misc]  # picows is compiled without type information for subclassing
@@ -20,6 +35,7 @@ class _Listener(WSListener):  # type: ignore[misc]  # picows is compiled without
         self._on_frame = on_frame
         self._on_close = on_close
         self._parts: list[bytes] = []
+        self._parts_bytes = 0
         self._reason = "the socket was dropped"
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -28,18 +44,27 @@ class _Listener(WSListener):  # type: ignore[misc]  # picows is compiled without
             if frame.fin:
                 self._on_frame(frame.get_payload_as_bytes())
             else:
-                self._parts = [frame.get_payload_as_bytes()]
+                self._parts, self._parts_bytes = [], 0
+                self._take_part(transport, frame)
         elif kind == WSMsgType.CONTINUATION:
-            self._parts.append(frame.get_payload_as_bytes())
-            if frame.fin:
-                whole, self._parts = b"".join(self._parts), []
-                self._on_frame(whole)
+            self._take_part(transport, frame)
         elif kind == WSMsgType.CLOSE:
             text = frame.get_close_message()
             words = f": {text!r}" if text else ""
             self._reason = f"the venue closed the socket ({frame.get_close_code()}{words})"
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
+
+    def _take_part(self, transport: WSTransport, frame: WSFrame) -> None:
+        part = frame.get_payload_as_bytes()
+        self._parts.append(part)
+        self._parts_bytes += max(len(part), PART_BYTES_MIN)
+        if self._parts_bytes > FRAME_BYTES_MAX:
+            self._parts, self._reason = [], f"a message in fragments is larger than {FRAME_BYTES_MAX >> 20} MiB"
+            transport.disconnect(False)
+        elif frame.fin:
+            whole, self._parts = b"".join(self._parts), []
+            self._on_frame(whole)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._on_close(self._reason)
@@ -63,10 +88,13 @@ class PicowsTransport:
     async def connect(
         self, url: str, headers: Mapping[str, str], on_frame: OnFrame, on_close: OnClose, timeout_s: float = 10.0
     ) -> Socket:
+        require_safe(url, "wss")
         try:
             transport, _ = await ws_connect(
                 lambda: _Listener(on_frame, on_close),
                 url,
+                ssl_context=tls(),
+                max_redirects=0,
                 websocket_handshake_timeout=timeout_s,
                 extra_headers=dict(headers),
                 enable_auto_ping=True,
@@ -76,6 +104,9 @@ class PicowsTransport:
                 enable_auto_pong=True,
                 max_frame_size=FRAME_BYTES_MAX,
             )
+        except WSHandshakeError as error:
+            status = error.response.status if error.response is not None else 0
+            raise TransportFailure(refused_opening(int(status), str(error)), sent=False) from error
         except (WSError, OSError, asyncio.TimeoutError) as error:
             raise TransportFailure(str(error) or type(error).__name__, sent=False) from error
         return _Socket(transport)
