@@ -1,25 +1,33 @@
 """The contract that every venue keeps. Verbs say whether money moves: `fetch_`, `stream_` read; `place_`, `cancel_`, `amend_`,
 `set_` act and are never blindly repeated.
 
-Every method raises subclasses of `errors.ExchangeError`; a method whose capability is not declared raises `Unsupported`.
+An acting verb checks what can be known to be wrong (order_checks), sends once and never reads: a read that fails afterwards would
+deny the act. What the reply does not tell stays PENDING. Every method raises subclasses of `errors.ExchangeError` and nothing
+else; a method whose capability is not declared raises `Unsupported`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from difflib import get_close_matches
 from enum import StrEnum
-from typing import ClassVar, Self
+from types import TracebackType
+from typing import ClassVar, Protocol, Self, TypeVar
 
 from exchange_clients.domain.account import Balance, FeeRates, Position
 from exchange_clients.domain.events import AccountEvent, BookEvent, Connectivity, FillEvent, OrderEvent
 from exchange_clients.domain.funding import FundingObservation, FundingPayment, FundingRate
 from exchange_clients.domain.instruments import Instrument
 from exchange_clients.domain.market import MarketStats, OrderBook, Quote, Trade
-from exchange_clients.domain.orders import Fill, Order, OrderRequest
+from exchange_clients.domain.orders import Fill, Order, OrderRef, OrderRequest, TimeInForce
 from exchange_clients.errors import Misconfigured, Unsupported
+from exchange_clients.order_checks import check_instrument, check_leverage, check_price, check_ref, check_request, check_size
+
+Event_co = TypeVar("Event_co", covariant=True)
+HINTS_MAX = 5
 
 
 class Capability(StrEnum):
@@ -46,6 +54,26 @@ class Capability(StrEnum):
 
 LIMIT_ORDERS = frozenset({Capability.POST_ONLY, Capability.IOC, Capability.REDUCE_ONLY})
 ALL_STREAMS = frozenset({Capability.STREAM_BOOK, Capability.STREAM_ACCOUNT, Capability.STREAM_ORDERS, Capability.STREAM_FILLS})
+
+
+class EventStream(Protocol[Event_co]):
+    """Events as they come: `async with client.stream_book(btc) as events: async for event in events: …`.
+
+    Leaving the block, or `aclose`, ends the subscription; breaking off a loop alone does not.
+    """
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> Event_co: ...
+
+    async def aclose(self) -> None:
+        """Unsubscribe. Idempotent."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class MarketClient(ABC):
@@ -104,15 +132,14 @@ class MarketClient(ABC):
             self._instruments = {i.venue_symbol: i for i in listed} | {i.symbol: i for i in listed}
         found = self._instruments.get(symbol)
         if found is None:
-            close = sorted(name for name in self._instruments if symbol.upper() in name.upper())[:5]
-            hint = f"; did you mean {', '.join(close)}?" if close else ""
-            raise Misconfigured(self.venue, "instrument", f"{symbol!r} is not listed{hint}")
+            raise Misconfigured(self.venue, "instrument", f"{symbol!r} is not listed{did_you_mean(symbol, self._instruments)}")
         return found
 
-    def stream_book(self, instrument: Instrument, depth: int = 20) -> AsyncIterator[BookEvent | Connectivity]:
+    def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:
         """States of a book as they come. When the reader is slower than the venue, older states are dropped, never newer.
 
-        Needs STREAM_BOOK. Yields Connected, then BookEvents; Lost and Resumed around every interruption.
+        Needs STREAM_BOOK. Yields Connected, then BookEvents; Lost and Resumed around every interruption. Several readers may watch
+        one book.
         """
         raise self._unsupported(Capability.STREAM_BOOK)
 
@@ -136,28 +163,44 @@ class BaseExchangeClient(MarketClient):
         """
         await self.fetch_balance()
 
-    @abstractmethod
     async def place_order(self, request: OrderRequest) -> Order:
         """Send one order and return what the venue says of it at once (its status may still be PENDING).
 
-        Raises OrderRejected (and its subclasses) when refused, OutcomeUnknown when it may have been accepted: then ask
-        `fetch_order` with the client order id, `fetch_fills` and `fetch_positions` before anything else.
+        Raises Misconfigured or Unsupported before anything is sent, OrderRejected (and its subclasses) when refused, OutcomeUnknown
+        when it may have been accepted: then ask `fetch_order` with the client order id, `fetch_fills` and `fetch_positions` before
+        anything else.
         """
+        check_request(self.venue, request)
+        for needed in _needs(request):
+            self.require(needed)
+        return await self._place(request)
 
-    @abstractmethod
-    async def cancel_order(
-        self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None
-    ) -> None:
+    async def cancel_order(self, instrument: Instrument, ref: OrderRef) -> None:
         """Ask for a cancellation. Returning means that the venue took the request, not that the order did not fill first.
 
         Raises OrderNotFound when the venue does not know the order (any more), OutcomeUnknown when no usable answer came.
         """
+        check_instrument(self.venue, "cancel_order", instrument)
+        check_ref(self.venue, "cancel_order", ref)
+        await self._cancel(instrument, ref)
+
+    async def fetch_order(self, instrument: Instrument, ref: OrderRef) -> Order:
+        """One order, open or done. Raises OrderNotFound: a fact about now, the order may still be on its way."""
+        check_instrument(self.venue, "fetch_order", instrument)
+        check_ref(self.venue, "fetch_order", ref)
+        return await self._fetch_order(instrument, ref)
 
     @abstractmethod
-    async def fetch_order(
-        self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None
-    ) -> Order:
-        """One order, open or done. Raises OrderNotFound: a fact about now, the order may still be on its way."""
+    async def _place(self, request: OrderRequest) -> Order:
+        """Send it once and tell what the venue said at once."""
+
+    @abstractmethod
+    async def _cancel(self, instrument: Instrument, ref: OrderRef) -> None:
+        """Send it once."""
+
+    @abstractmethod
+    async def _fetch_order(self, instrument: Instrument, ref: OrderRef) -> Order:
+        """Ask for it."""
 
     @abstractmethod
     async def fetch_open_orders(self, instrument: Instrument | None = None) -> Sequence[Order]:
@@ -184,7 +227,24 @@ class BaseExchangeClient(MarketClient):
         """Maker and taker fee of this account now."""
 
     async def amend_order(self, order: Order, instrument: Instrument, *, price: Decimal, size: Decimal) -> Order:
-        """Change price and total size of a resting order. The venue may give it a new id. Needs AMEND."""
+        """Change price and total size of a resting order. The venue may give it a new id. Needs AMEND.
+
+        `order`: as it was last seen. `size`: venue units in all, what has filled of `order` included; more than that must be left.
+        Returns the order that rests instead, with the same total and what had filled when it was asked for; PENDING until read.
+        """
+        self.require(Capability.AMEND)
+        check_instrument(self.venue, "amend_order", instrument)
+        check_size(self.venue, "amend_order", instrument, size)
+        check_price(self.venue, "amend_order", price)
+        if order.venue != self.venue or order.symbol != instrument.symbol:
+            detail = f"the order is of {order.symbol} on {order.venue}, not of {instrument.symbol} here; nothing was sent"
+            raise Misconfigured(self.venue, "amend_order", detail)
+        if size <= order.filled:
+            detail = f"a total of {size} leaves nothing to work: {order.filled} has filled; nothing was sent"
+            raise Misconfigured(self.venue, "amend_order", detail)
+        return await self._amend(order, instrument, price, size)
+
+    async def _amend(self, order: Order, instrument: Instrument, price: Decimal, size: Decimal) -> Order:
         raise self._unsupported(Capability.AMEND)
 
     async def cancel_all_orders(self, instrument: Instrument | None = None) -> None:
@@ -192,18 +252,24 @@ class BaseExchangeClient(MarketClient):
         raise self._unsupported(Capability.CANCEL_ALL)
 
     async def set_leverage(self, instrument: Instrument, leverage: int) -> None:
-        """Choose the leverage (cross margin) of one market. Needs SET_LEVERAGE."""
+        """Choose the leverage of one market: cross margin, or isolated where the market allows no other. Needs SET_LEVERAGE."""
+        self.require(Capability.SET_LEVERAGE)
+        check_instrument(self.venue, "set_leverage", instrument)
+        check_leverage(self.venue, leverage)
+        await self._set_leverage(instrument, leverage)
+
+    async def _set_leverage(self, instrument: Instrument, leverage: int) -> None:
         raise self._unsupported(Capability.SET_LEVERAGE)
 
-    def stream_orders(self) -> AsyncIterator[OrderEvent | Connectivity]:
+    def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
         """Own orders as they change. Needs STREAM_ORDERS."""
         raise self._unsupported(Capability.STREAM_ORDERS)
 
-    def stream_fills(self) -> AsyncIterator[FillEvent | Connectivity]:
+    def stream_fills(self) -> EventStream[FillEvent | Connectivity]:
         """Own executions as they happen; repeats are possible, `fill_id` tells. Needs STREAM_FILLS."""
         raise self._unsupported(Capability.STREAM_FILLS)
 
-    def stream_account(self) -> AsyncIterator[AccountEvent | Connectivity]:
+    def stream_account(self) -> EventStream[AccountEvent | Connectivity]:
         """Positions and balance as they change. Needs STREAM_ACCOUNT."""
         raise self._unsupported(Capability.STREAM_ACCOUNT)
 
@@ -212,6 +278,8 @@ class BaseFundingAdapter(ABC):
     """Reads funding and market figures of all markets of a venue; needs no credentials."""
 
     venue: ClassVar[str]
+
+    _symbols: Mapping[str, str] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -227,9 +295,22 @@ class BaseFundingAdapter(ABC):
     async def current_rates(self) -> Sequence[FundingObservation]:
         """What the venue says of every perpetual's funding now; a rate that can't be known says why."""
 
+    async def rate_history(self, market: Instrument | str, since: datetime, until: datetime) -> Sequence[FundingRate]:
+        """Past rates of one market in [since, until), oldest first, all pages. Needs FUNDING_HISTORY.
+
+        `market`: an instrument, a base asset (`BTC`) or the venue's own spelling, looked up in its list. `since`, `until`: aware.
+        Raises Misconfigured for a market of another venue, one that is not listed, or naive times.
+        """
+        if since.tzinfo is None or until.tzinfo is None:
+            raise Misconfigured(self.venue, "rate_history", "since and until must be aware datetimes; nothing was sent")
+        if isinstance(market, Instrument):
+            check_instrument(self.venue, "rate_history", market)
+            return await self._rate_history(market.venue_symbol, since, until)
+        return await self._rate_history(await self._venue_symbol(market), since, until)
+
     @abstractmethod
-    async def rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
-        """Past rates of one market in [since, until), oldest first, all pages. Needs FUNDING_HISTORY."""
+    async def _rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
+        """The pages of one market."""
 
     @abstractmethod
     async def market_stats(self) -> Sequence[MarketStats]:
@@ -238,3 +319,29 @@ class BaseFundingAdapter(ABC):
     async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[MarketStats]]:
         """`current_rates` and `market_stats` of one moment; a venue that tells both in one call is asked once."""
         return await self.current_rates(), await self.market_stats()
+
+    async def _venue_symbol(self, symbol: str) -> str:
+        if symbol not in self._symbols:
+            listed = await self.current_rates()
+            self._symbols = {o.symbol: o.venue_symbol for o in listed} | {o.venue_symbol: o.venue_symbol for o in listed}
+        found = self._symbols.get(symbol)
+        if found is None:
+            raise Misconfigured(self.venue, "rate_history", f"{symbol!r} is not listed{did_you_mean(symbol, self._symbols)}")
+        return found
+
+
+def did_you_mean(symbol: str, known: Collection[str]) -> str:
+    """A hint that ends a message about a symbol that is not `known`, or ""."""
+    upper = {name.upper(): name for name in known}
+    close = get_close_matches(str(symbol).upper(), upper, n=HINTS_MAX) or [n for n in sorted(upper) if str(symbol).upper() in n]
+    return f"; did you mean {', '.join(upper[name] for name in close[:HINTS_MAX])}?" if close else ""
+
+
+def _needs(request: OrderRequest) -> list[Capability]:
+    wants = {
+        Capability.MARKET: request.price is None,
+        Capability.POST_ONLY: request.time_in_force is TimeInForce.POST_ONLY,
+        Capability.IOC: request.time_in_force is TimeInForce.IOC,
+        Capability.REDUCE_ONLY: request.reduce_only,
+    }
+    return [capability for capability, wanted in wants.items() if wanted]

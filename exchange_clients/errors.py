@@ -11,6 +11,7 @@ ExchangeError(venue, operation)     may I try again?      did it happen?
 │  │  ├─ BelowMinimum               size or notional too small
 │  │  ├─ ReduceOnlyViolated         it would have increased the position
 │  │  └─ PriceOutOfBand             too far from the mark price
+│  ├─ VenueClosed                   wait                  no: the venue takes no such order now, whoever asks
 │  ├─ OrderNotFound                 a fact about now, not proof of cancellation
 │  └─ AuthenticationFailed
 ├─ ProtocolViolation                no                    unknown: raw bytes and JSON path are kept
@@ -76,6 +77,10 @@ class ReduceOnlyViolated(OrderRejected):
 
 class PriceOutOfBand(OrderRejected):
     """The price is too far from the venue's reference price."""
+
+
+class VenueClosed(Refused):
+    """The venue takes no such order now (maintenance, only cancellations, only post-only orders). Wait; the order is not to blame."""
 
 
 class OrderNotFound(Refused):

@@ -35,7 +35,18 @@ def bitcoin(venue: str) -> Instrument:
     """BTC on `venue`, without asking anybody."""
     step = Decimal("0.00001")
     rule = PriceRule(Decimal("0.1"), significant_figures=5 if venue == "hyperliquid" else None)
-    return Instrument(venue, "BTC", VENUE_SYMBOLS.get(venue, "BTC"), "0", Decimal(1), "USDC", rule, step, step, Decimal(10))
+    return Instrument(
+        venue=venue,
+        symbol="BTC",
+        venue_symbol=VENUE_SYMBOLS.get(venue, "BTC"),
+        venue_id="0",
+        multiplier=Decimal(1),
+        quote="USDC",
+        price_rule=rule,
+        lot_size=step,
+        min_size=step,
+        min_notional=Decimal(10),
+    )
 
 
 async def read(venue: str, port: int, meter: Meter, portable: bool) -> None:

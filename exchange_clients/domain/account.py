@@ -5,10 +5,11 @@ from decimal import Decimal
 import msgspec
 
 
-class Position(msgspec.Struct, frozen=True):
+class Position(msgspec.Struct, frozen=True, kw_only=True):
     """An open position. `size` is signed (negative = short), in venue units; money in settlement currency.
 
-    Fields are None where the venue leaves them out; a flat market has no Position at all.
+    Fields are None where the venue leaves them out; a flat market has no Position at all. `unrealised_funding`: funding that has
+    accrued and is not booked yet, positive = to be received; it is part of `unrealised_pnl` already.
     """
 
     venue: str
@@ -19,9 +20,10 @@ class Position(msgspec.Struct, frozen=True):
     liquidation_price: Decimal | None
     leverage: Decimal | None
     updated_ms: int
+    unrealised_funding: Decimal | None = None
 
 
-class Balance(msgspec.Struct, frozen=True):
+class Balance(msgspec.Struct, frozen=True, kw_only=True):
     """Settlement currency of one account.
 
     `wallet`: cash after everything realised (deposits, realised PnL, fees, funding). `equity`: wallet plus unrealised PnL.
@@ -36,7 +38,7 @@ class Balance(msgspec.Struct, frozen=True):
     updated_ms: int
 
 
-class FeeRates(msgspec.Struct, frozen=True):
+class FeeRates(msgspec.Struct, frozen=True, kw_only=True):
     """Fees of an account as fractions of notional; negative = rebate."""
 
     maker: Decimal

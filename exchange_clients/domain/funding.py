@@ -1,16 +1,17 @@
 """Funding truth: a rate without its interval can't be built, and a raw number is never thrown away."""
 
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
 
 import msgspec
 
 from exchange_clients.domain.assets import Asset
+from exchange_clients.domain.numbers import exact, text_number
 from exchange_clients.domain.provenance import Provenance
 
 HOURS_PER_YEAR = 8760
-_HOUR = timedelta(hours=1)
+_RATES = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
 
 class FundingKind(StrEnum):
@@ -21,7 +22,7 @@ class FundingKind(StrEnum):
     ACCRUING = "accruing"
 
 
-class FundingRate(msgspec.Struct, frozen=True):
+class FundingRate(msgspec.Struct, frozen=True, kw_only=True):
     """A funding rate. `rate`: fraction of notional per `interval`, positive = longs pay shorts.
 
     `effective_at`: the instant it describes (observation for predicted and accruing, settlement for settled).
@@ -50,15 +51,20 @@ class FundingRate(msgspec.Struct, frozen=True):
 
     def per_hour(self) -> Decimal:
         """Fraction per hour."""
-        return self.rate * 3600 / (self.interval // timedelta(seconds=1))
+        return self._over(3600)
 
     def per_8h(self) -> Decimal:
         """Fraction per eight hours, the figure that most screens show."""
-        return self.rate * 28800 / (self.interval // timedelta(seconds=1))
+        return self._over(28800)
 
     def annual(self) -> Decimal:
         """Fraction per year of 8,760 hours, simple (not compounded)."""
-        return self.rate * (3600 * HOURS_PER_YEAR) / (self.interval // timedelta(seconds=1))
+        return self._over(3600 * HOURS_PER_YEAR)
+
+    @exact
+    def _over(self, seconds: int) -> Decimal:
+        """28 digits of a quotient, as programs expect of a Decimal."""
+        return _RATES.divide(self.rate * seconds, Decimal(self.interval // timedelta(seconds=1)))
 
 
 class RawRate(msgspec.Struct, frozen=True):
@@ -68,7 +74,7 @@ class RawRate(msgspec.Struct, frozen=True):
     unit: str
 
 
-class FundingObservation(msgspec.Struct, frozen=True):
+class FundingObservation(msgspec.Struct, frozen=True, kw_only=True):
     """What a venue says about one market's funding now.
 
     `rate` is None when it can't be known (no number, or no interval to read it by); `unknown_because` then says why.
@@ -87,6 +93,7 @@ class FundingObservation(msgspec.Struct, frozen=True):
     @classmethod
     def read(
         cls,
+        *,
         venue: str,
         venue_symbol: str,
         asset: Asset,
@@ -99,17 +106,41 @@ class FundingObservation(msgspec.Struct, frozen=True):
         observed_at: datetime,
         provenance: Provenance,
     ) -> "FundingObservation":
-        """What the venue `said` of `asset`: a plain fraction per `interval`. A missing number or interval becomes the reason."""
+        """What the venue `said` of `asset`: a plain fraction per `interval`.
+
+        A missing interval, or anything that is not a finite number, becomes the reason why the rate is unknown.
+        """
         unit = "fraction per an unknown period" if interval is None else f"fraction per {_hours(interval):f} h"
-        raw = None if said is None else RawRate(said, unit)
-        if said is None or interval is None:
-            rate, why = None, "the venue gave no rate" if said is None else "the venue gave no interval"
+        number, rate, why = text_number(said), None, ""
+        if not said:
+            why = "the venue gave no rate"
+        elif number is None:
+            why = f"the venue gave {said!r}, which is no number"
+        elif interval is None or interval <= timedelta(0):
+            why = "the venue gave no interval"
         else:
-            rate, why = FundingRate(Decimal(said), interval, kind, effective_at, next_payment_at, source), ""
-        return cls(venue, asset.base, venue_symbol, asset.multiplier, rate, raw, why, observed_at, provenance)
+            rate = FundingRate(
+                rate=number,
+                interval=interval,
+                kind=kind,
+                effective_at=effective_at,
+                next_payment_at=next_payment_at,
+                source=source,
+            )
+        return cls(
+            venue=venue,
+            symbol=asset.base,
+            venue_symbol=venue_symbol,
+            multiplier=asset.multiplier,
+            rate=rate,
+            raw=RawRate(said, unit) if said else None,
+            unknown_because=why,
+            observed_at=observed_at,
+            provenance=provenance,
+        )
 
 
-class FundingPayment(msgspec.Struct, frozen=True):
+class FundingPayment(msgspec.Struct, frozen=True, kw_only=True):
     """Funding booked on our account. `amount` in settlement currency, positive = received.
 
     `rate` (fraction per the venue's interval) and `position_size` (signed, venue units) are None where the venue leaves them out.
@@ -125,4 +156,4 @@ class FundingPayment(msgspec.Struct, frozen=True):
 
 
 def _hours(interval: timedelta) -> Decimal:
-    return Decimal(interval // timedelta(seconds=1)) / 3600
+    return _RATES.divide(Decimal(interval // timedelta(seconds=1)), Decimal(3600))

@@ -5,7 +5,10 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 import msgspec
 
 from exchange_clients.domain.assets import Asset
+from exchange_clients.domain.numbers import decimal_of, exact
 from exchange_clients.domain.side import Side
+
+EXPONENT_MAX = 40
 
 
 class PriceRule(msgspec.Struct, frozen=True):
@@ -26,12 +29,13 @@ class PriceRule(msgspec.Struct, frozen=True):
         return max(self.tick, min(by_figures, Decimal(1)))
 
 
-class Instrument(msgspec.Struct, frozen=True):
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """A perpetual future on one venue.
 
     `symbol` is the base asset under its own name (`PEPE`), `venue_symbol` the venue's spelling (`kPEPE-USD-PERP`), `venue_id`
     whatever the venue wants in orders. Sizes are in venue units, each worth `multiplier` units of the base asset; prices are
-    quote currency per venue unit. `min_notional` is in quote currency. `max_leverage` is None where the venue does not say.
+    quote currency per venue unit. `min_notional` is in quote currency. `max_leverage` is None where the venue does not
+    say. `isolated_only`: positions there can't share the account's margin.
     """
 
     venue: str
@@ -45,6 +49,7 @@ class Instrument(msgspec.Struct, frozen=True):
     min_size: Decimal
     min_notional: Decimal
     max_leverage: Decimal | None = None
+    isolated_only: bool = False
 
     @classmethod
     def perpetual(
@@ -58,34 +63,65 @@ class Instrument(msgspec.Struct, frozen=True):
         min_notional: Decimal,
         max_leverage: Decimal | None = None,
         venue_id: str = "",
+        isolated_only: bool = False,
     ) -> "Instrument":
         """`asset` as it is listed under `venue_symbol`, traded from one lot up. `venue_id`: "" where orders use the symbol."""
-        identity = (venue, asset.base, venue_symbol, venue_id or venue_symbol, asset.multiplier, quote)
-        return cls(*identity, price_rule, lot_size, lot_size, min_notional, max_leverage)
+        return cls(
+            venue=venue,
+            symbol=asset.base,
+            venue_symbol=venue_symbol,
+            venue_id=venue_id or venue_symbol,
+            multiplier=asset.multiplier,
+            quote=quote,
+            price_rule=price_rule,
+            lot_size=lot_size,
+            min_size=lot_size,
+            min_notional=min_notional,
+            max_leverage=max_leverage,
+            isolated_only=isolated_only,
+        )
 
+    @exact
     def round_price(self, price: float | Decimal, side: Side) -> Decimal:
         """`price` on the venue's grid, never worse for `side` than asked: a buy rounds down, a sell rounds up.
 
         Raises ValueError when the price is not a positive finite number or rounds to zero.
         """
-        exact = price if isinstance(price, Decimal) else Decimal(repr(price))
-        if not exact.is_finite() or exact <= 0:
+        number = self._number(price, "a price")
+        if number <= 0:
             raise ValueError(f"{self.venue} {self.venue_symbol}: {price!r} is not a price")
-        step = self.price_rule.step_at(exact)
+        step = self.price_rule.step_at(number)
         rounding = ROUND_FLOOR if side is Side.BUY else ROUND_CEILING
-        rounded = (exact / step).to_integral_value(rounding) * step
+        rounded = (number / step).to_integral_value(rounding) * step
         if rounded <= 0:
             raise ValueError(f"{self.venue} {self.venue_symbol}: price {price!r} is below one step of {step}")
         return plain(rounded)
 
+    @exact
     def round_size(self, size: float | Decimal) -> Decimal:
         """`size` (venue units, ≥ 0) rounded down to whole lots. Raises ValueError for a negative or non-finite size."""
-        exact = size if isinstance(size, Decimal) else Decimal(repr(size))
-        if not exact.is_finite() or exact < 0:
+        number = self._number(size, "a size")
+        if number < 0:
             raise ValueError(f"{self.venue} {self.venue_symbol}: {size!r} is not a size")
-        return plain((exact / self.lot_size).to_integral_value(ROUND_DOWN) * self.lot_size)
+        return plain((number / self.lot_size).to_integral_value(ROUND_DOWN) * self.lot_size)
+
+    @exact
+    def is_whole_lots(self, size: Decimal) -> bool:
+        """Whether `size` (venue units) is on the grid of lots."""
+        return size % self.lot_size == 0
+
+    def _number(self, number: object, what: str) -> Decimal:
+        """Numbers beyond `±EXPONENT_MAX` powers of ten are no price or size of anything."""
+        try:
+            found = decimal_of(number)
+        except ValueError:
+            raise ValueError(f"{self.venue} {self.venue_symbol}: {number!r} is not {what}") from None
+        if found and abs(found.adjusted()) > EXPONENT_MAX:
+            raise ValueError(f"{self.venue} {self.venue_symbol}: {number!r} is not {what}")
+        return found
 
 
+@exact
 def plain(number: Decimal) -> Decimal:
     """The same number without trailing zeros or exponent; minus zero becomes zero."""
     if number == 0:

@@ -84,7 +84,7 @@ class OrderBook(msgspec.Struct, frozen=True, gc=False):
         return total
 
 
-class Quote(msgspec.Struct, frozen=True):
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
     """Best bid and ask at `time_ms`; a side is None when nothing rests there."""
 
     venue: str
@@ -95,7 +95,7 @@ class Quote(msgspec.Struct, frozen=True):
     provenance: Provenance
 
 
-class Trade(msgspec.Struct, frozen=True):
+class Trade(msgspec.Struct, frozen=True, kw_only=True):
     """A public trade. `side` is the taker's."""
 
     venue: str
@@ -108,7 +108,7 @@ class Trade(msgspec.Struct, frozen=True):
     provenance: Provenance
 
 
-class MarketStats(msgspec.Struct, frozen=True):
+class MarketStats(msgspec.Struct, frozen=True, kw_only=True):
     """Figures of one market; None where the venue does not give them.
 
     `mark_price`, `index_price`, `best_bid`, `best_ask`: quote currency per venue unit. `open_interest_usd`: as the venue counts
@@ -130,6 +130,7 @@ class MarketStats(msgspec.Struct, frozen=True):
     @classmethod
     def of(
         cls,
+        *,
         venue: str,
         venue_symbol: str,
         asset: Asset,
@@ -143,6 +144,16 @@ class MarketStats(msgspec.Struct, frozen=True):
         best_ask: float | None = None,
     ) -> "MarketStats":
         """Figures of `asset` where the venue counts `open_interest` in venue units, which the mark price turns into money."""
-        interest_usd = None if mark is None or open_interest is None else open_interest * mark
-        figures = (mark, index, interest_usd, volume_24h_usd, best_bid, best_ask)
-        return cls(venue, asset.base, venue_symbol, *figures, time_ms, provenance)
+        return cls(
+            venue=venue,
+            symbol=asset.base,
+            venue_symbol=venue_symbol,
+            mark_price=mark,
+            index_price=index,
+            open_interest_usd=None if mark is None or open_interest is None else open_interest * mark,
+            volume_24h_usd=volume_24h_usd,
+            best_bid=best_bid,
+            best_ask=best_ask,
+            time_ms=time_ms,
+            provenance=provenance,
+        )

@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from exchange_clients.domain.instruments import Instrument
+from exchange_clients.domain.numbers import EXACT
 from exchange_clients.domain.side import Side
 
 
@@ -42,8 +43,26 @@ class Liquidity(StrEnum):
     TAKER = "taker"
 
 
+class ByVenueId(msgspec.Struct, frozen=True, tag="venue"):
+    """An order by the id that the venue gave it."""
+
+    id: str
+
+
+class ByClientId(msgspec.Struct, frozen=True, tag="client"):
+    """An order by the id that we gave it."""
+
+    id: str
+
+
+OrderRef = ByVenueId | ByClientId
+
+
 class OrderRequest(msgspec.Struct, frozen=True):
-    """An order we want. `size` > 0 in venue units, already on the instrument's grid. `price` None means a market order."""
+    """An order we want. `size` > 0 in venue units, already on the instrument's grid. `price` None means a market order.
+
+    `client_order_id`: a UUID as `str(uuid)` writes it. `urgent`: a hedge or an exit, which may use the whole of a request budget.
+    """
 
     client_order_id: str
     instrument: Instrument
@@ -52,6 +71,7 @@ class OrderRequest(msgspec.Struct, frozen=True):
     price: Decimal | None
     time_in_force: TimeInForce = TimeInForce.GTC
     reduce_only: bool = False
+    urgent: bool = False
 
     def reported(
         self,
@@ -78,14 +98,16 @@ class OrderRequest(msgspec.Struct, frozen=True):
             reduce_only=self.reduce_only,
             reason=reason,
             updated_ms=time_ms,
+            time_in_force=self.time_in_force,
         )
 
 
-class Order(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What a venue reports about one order, at `updated_ms` of the venue's clock.
 
     `size` and `filled` in venue units, `filled` cumulative. `average_price` is None until something filled or where the venue
-    does not say. `reason` holds the venue's own words for a cancellation or rejection, else "".
+    does not say, `time_in_force` where the venue does not tell it. `reason` holds the venue's own words for a cancellation or
+    rejection, else "".
     """
 
     venue: str
@@ -101,13 +123,19 @@ class Order(msgspec.Struct, frozen=True):
     reduce_only: bool
     reason: str
     updated_ms: int
+    time_in_force: TimeInForce | None = None
 
     @property
     def remaining(self) -> Decimal:
-        return self.size - self.filled
+        return EXACT.subtract(self.size, self.filled)
+
+    @property
+    def ref(self) -> OrderRef:
+        """How to ask the venue for this order: by its own id once that is known."""
+        return ByVenueId(self.venue_order_id) if self.venue_order_id else ByClientId(self.client_order_id or "")
 
 
-class Fill(msgspec.Struct, frozen=True):
+class Fill(msgspec.Struct, frozen=True, kw_only=True):
     """One execution. `fee` in `fee_asset`, positive when paid, negative for a rebate. `fill_id` is unique on the venue."""
 
     venue: str

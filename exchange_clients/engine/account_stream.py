@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from exchange_clients.domain.account import Balance, Position
 from exchange_clients.domain.events import AccountEvent, Connected, Connectivity, Lost, Resumed
-from exchange_clients.engine.subscription import Subscription
+from exchange_clients.engine.subscription import Closing, Subscription
 from exchange_clients.errors import NotSent, OutcomeUnknown, RateLimited
 
 STATE_AGAIN_S = 1.0
 
 
-class AccountStream:
+class AccountStream(Closing):
     """Positions and balance. `changes` yields connectivity, Balances and Positions (size 0: closed). `whole` reads everything.
 
     The whole is read once whenever the stream (re)starts, after the subscription is confirmed: whatever changes meanwhile waits

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from exchange_clients.engine.subscription import Subscription
+from exchange_clients.engine.subscription import Closing, Subscription
 
 _ENDED = object()
 
 
-class Merged:
+class Merged(Closing):
     """Events of all `sources` as they come; at the same instant, in the order of `sources`. Each tells its own connectivity.
 
     Ends when every source ended; an error of one is raised as it is. A read that is cancelled loses nothing.

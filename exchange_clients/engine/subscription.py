@@ -5,13 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 QUEUE_EVENTS_MAX = 10_000
 
 
-class Subscription:
-    """An async iterator of events. Breaking off its loop is not enough to end it: `await aclose()`, or close the client.
+class Closing:
+    """What is opened by reading is closed by leaving: `async with client.stream_book(btc) as events`."""
+
+    async def aclose(self) -> None:
+        """Unsubscribe. Idempotent."""
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+class Subscription(Closing):
+    """An async iterator of events. Breaking off its loop is not enough to end it: leave its block, `aclose`, or close the client.
 
     Conflating: a new state takes the place of an older one that nobody has read yet. Otherwise a reader that lets
     QUEUE_EVENTS_MAX events pile up is told through `on_overflow`; nothing is dropped in silence.

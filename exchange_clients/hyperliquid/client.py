@@ -2,103 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from exchange_clients import errors
+from exchange_clients.base import EventStream
 from exchange_clients.domain.account import Balance, FeeRates, Position
 from exchange_clients.domain.events import AccountEvent, BookEvent, Connectivity, FillEvent, OrderEvent
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, wire_text
 from exchange_clients.domain.market import MarketStats, OrderBook, Trade
-from exchange_clients.domain.orders import Fill, Order, OrderRequest, OrderStatus, TimeInForce
-from exchange_clients.domain.provenance import Environment
+from exchange_clients.domain.orders import ByClientId, ByVenueId, Fill, Order, OrderRef, OrderRequest, OrderStatus, TimeInForce
 from exchange_clients.domain.side import Side
 from exchange_clients.engine.book_builder import Gap
-from exchange_clients.engine.channel_frames import ChannelFrames
-from exchange_clients.engine.endpoint import Call, Channel, Endpoint
-from exchange_clients.engine.nonce import NonceSource
+from exchange_clients.engine.endpoint import Channel, Endpoint
 from exchange_clients.engine.paging import pages_by_time
-from exchange_clients.engine.refusals import refused
-from exchange_clients.engine.session import Dialect
-from exchange_clients.engine.stream import Confirmed, Control, Denied
-from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.hyperliquid import common, wire
-from exchange_clients.hyperliquid.signing import Signer
+from exchange_clients.hyperliquid.dialect import HyperliquidDialect, HyperliquidStreams, stated
 from exchange_clients.venue_client import VenueClient
 
 FILLS_PER_PAGE_MAX = 2000
 FUNDINGS_PER_PAGE_MAX = 500
 LEVELS_SHOWN = 20
 NO_MATCH = "could not immediately match"
-
-
-def stated(operation: str, text: str) -> errors.ExchangeError:
-    """The error for the venue's words; unknown words are a plain OrderRejected."""
-    if "Too many cumulative requests" in text:
-        return errors.RateLimited(wire.VENUE, operation, text, retry_after_s=10.0)
-    return refused(wire.VENUE, operation, text, common.REFUSALS)
-
-
-class HyperliquidDialect(Dialect):
-    """Signs actions; a refusal of a whole request comes with HTTP 200 and `status: err`."""
-
-    def __init__(self, wiring: Wiring) -> None:
-        self._clock = wiring.clock
-        self._mainnet = wiring.environment is Environment.LIVE
-        self._nonces = NonceSource()
-        key = wiring.credentials.get("private_key") if wiring.credentials is not None else ""
-        try:
-            self._signer = Signer(key) if key else None
-        except ValueError as error:
-            raise errors.Misconfigured(wire.VENUE, "credentials", "private_key is not 32 bytes of hex") from error
-        self.signer_address = self._signer.address if self._signer is not None else ""
-
-    def sign(self, call: Call, request: HttpRequest) -> HttpRequest:
-        if not call.endpoint.private:
-            return request
-        if self._signer is None:
-            raise errors.Misconfigured(wire.VENUE, call.endpoint.name, "acting needs the credential private_key")
-        nonce = self._nonces.next(self._clock.now_ms())
-        signature = self._signer.sign_action(call.payload, nonce, self._mainnet)
-        action = {"action": call.payload, "nonce": nonce, "signature": signature}
-        return request.with_json({**action, "vaultAddress": None, "expiresAfter": None})
-
-    def refusal(self, call: Call, response: HttpResponse) -> errors.ExchangeError | None:
-        operation = call.endpoint.name
-        if response.status == 422:
-            return errors.Refused(wire.VENUE, operation, response.body[:200].decode("utf-8", "replace"), "422")
-        if not call.endpoint.private or response.status != 200:
-            return None
-        try:
-            reply = msgspec.json.decode(response.body, type=wire.ExchangeReply, strict=False)
-        except msgspec.MsgspecError:
-            return None
-        return None if reply.status == "ok" else stated(operation, str(reply.response))
-
-
-class HyperliquidStreams(ChannelFrames):
-    """No channel needs a login: what an account does is public."""
-
-    heartbeat_every_s = 30.0
-    asked_in, channel_key, market_key, account_key = "subscription", "type", "coin", "user"
-
-    def key(self, channel: Channel, frame: Any) -> str:
-        return frame.data.coin if channel is common.BOOK_CHANNEL else ""
-
-    def control(self, frame: bytes) -> Control:
-        if not frame.startswith(b"{"):
-            return None  # the greeting of older servers is bare text
-        message = msgspec.json.decode(frame)
-        if message["channel"] == "subscriptionResponse" and message["data"]["method"] == "subscribe":
-            return Confirmed(self.identity(message["data"]["subscription"]))
-        if message["channel"] == "error":
-            return Denied("", errors.Refused(wire.VENUE, "subscribe", str(message["data"])))
-        return None
 
 
 class HyperliquidClient(VenueClient):
@@ -156,34 +84,30 @@ class HyperliquidClient(VenueClient):
         state = OrderStatus.PENDING if request.time_in_force is TimeInForce.GTC else OrderStatus.OPEN
         return request.reported(state, now_ms, venue_order_id=oid, filled=none)
 
-    async def cancel_order(
-        self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None
-    ) -> None:
-        endpoint, asset = common.CANCEL if venue_order_id is not None else common.CANCEL_BY_CLOID, int(instrument.venue_id)
-        which: dict[str, Any] = {"a": asset, "o": int(venue_order_id or 0)}
-        if venue_order_id is None:
-            which = {"asset": asset, "cloid": wire.to_cloid(client_order_id or "")}
+    async def _cancel(self, instrument: Instrument, ref: OrderRef) -> None:
+        endpoint, asset = common.CANCEL, int(instrument.venue_id)
+        which: dict[str, Any] = {"a": asset, "o": wire.to_oid(ref)}
+        if isinstance(ref, ByClientId):
+            endpoint, which = common.CANCEL_BY_CLOID, {"asset": asset, "cloid": wire.to_oid(ref)}
         status = await self._act(endpoint, {"type": endpoint.operation, "cancels": [which]})
         if status.error is not None:
             raise stated("cancel_order", status.error)
 
-    async def amend_order(self, order: Order, instrument: Instrument, *, price: Decimal, size: Decimal) -> Order:
+    async def _amend(self, order: Order, instrument: Instrument, price: Decimal, size: Decimal) -> Order:
         name, only = order.client_order_id or "", order.reduce_only
         changed = _order_wire(OrderRequest(name, instrument, order.side, size, price, reduce_only=only))
         modify = {"oid": int(order.venue_order_id), "order": changed}
         status = await self._act(common.BATCH_MODIFY, {"type": "batchModify", "modifies": [modify]})
         if status.error is not None:
             raise stated("amend_order", status.error)
-        return await self.fetch_order(instrument, venue_order_id=str((status.resting or status.filled).oid))
+        return await self.fetch_order(instrument, ByVenueId(str((status.resting or status.filled).oid)))
 
-    async def set_leverage(self, instrument: Instrument, leverage: int) -> None:
+    async def _set_leverage(self, instrument: Instrument, leverage: int) -> None:
         action = {"type": "updateLeverage", "asset": int(instrument.venue_id), "isCross": True, "leverage": leverage}
         await self._session.call(common.UPDATE_LEVERAGE, payload=action)
 
-    async def fetch_order(
-        self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None
-    ) -> Order:
-        oid: int | str = int(venue_order_id) if venue_order_id is not None else wire.to_cloid(client_order_id or "")
+    async def _fetch_order(self, instrument: Instrument, ref: OrderRef) -> Order:
+        oid = wire.to_oid(ref)
         reply = await self._info(common.ORDER_STATUS, user=self._account(), oid=oid)
         if reply.order is None:
             raise errors.OrderNotFound(self.venue, "fetch_order", f"the venue knows no order {oid} now", reply.status)
@@ -208,7 +132,9 @@ class HyperliquidClient(VenueClient):
         if state.margin_summary.account_value == 0 and not state.asset_positions:
             spot = await self._info(common.SPOT_STATE, user=self._account())  # unified accounts keep their USDC there
             usdc = sum((row.total for row in spot.balances if row.coin == wire.QUOTE), Decimal(0))
-            return Balance(self.venue, wire.QUOTE, usdc, usdc, usdc, self._clock.now_ms())
+            return Balance(
+                venue=self.venue, asset=wire.QUOTE, wallet=usdc, equity=usdc, available=usdc, updated_ms=self._clock.now_ms()
+            )
         return wire.to_balance(state)
 
     async def fetch_funding_payments(self, instrument: Instrument, since_ms: int = 0) -> Sequence[FundingPayment]:
@@ -218,7 +144,7 @@ class HyperliquidClient(VenueClient):
     async def fetch_fee_rates(self) -> FeeRates:
         return wire.to_fee_rates(await self._info(common.USER_FEES, user=self._account()))
 
-    def stream_book(self, instrument: Instrument, depth: int = 20) -> AsyncIterator[BookEvent | Connectivity]:
+    def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:
         symbol, provenance = instrument.symbol, self._provenance
 
         def on_frame(frame: wire.L2BookFrame) -> tuple[BookEvent]:
@@ -230,26 +156,26 @@ class HyperliquidClient(VenueClient):
         which = {"coin": instrument.venue_symbol}
         return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, f"book {symbol}", which, on_frame))
 
-    def stream_orders(self) -> AsyncIterator[OrderEvent | Connectivity]:
+    def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
         def on_frame(frame: wire.OrderUpdatesFrame) -> list[OrderEvent]:
             return [OrderEvent(wire.to_order(row.order, row.status, row.status_timestamp)) for row in frame.data]
 
         return self._of_user(common.ORDERS_CHANNEL, "orders", on_frame)
 
-    def stream_fills(self) -> AsyncIterator[FillEvent | Connectivity]:
+    def stream_fills(self) -> EventStream[FillEvent | Connectivity]:
         def on_frame(frame: wire.UserFillsFrame) -> list[FillEvent]:
             return [FillEvent(wire.to_fill(row)) for row in frame.data.fills if wire.is_perp(row.coin)]
 
         return self._of_user(common.FILLS_CHANNEL, "fills", on_frame)
 
-    def stream_account(self) -> AsyncIterator[AccountEvent | Connectivity]:
+    def stream_account(self) -> EventStream[AccountEvent | Connectivity]:
         def on_frame(frame: wire.WebData2Frame) -> tuple[AccountEvent]:
             state = frame.data.clearinghouse_state
             return (AccountEvent(self.venue, wire.to_positions(state), wire.to_balance(state)),)
 
         return self._of_user(common.ACCOUNT_CHANNEL, "account", on_frame)
 
-    def _of_user(self, channel: Channel, name: str, handler: Callable[[Any], Iterable[Any]]) -> AsyncIterator[Any]:
+    def _of_user(self, channel: Channel, name: str, handler: Callable[[Any], Iterable[Any]]) -> EventStream[Any]:
         return self._stream.subscribe(self._streams.topic(channel, name, {"user": self._account()}, handler))
 
     def _account(self) -> str:

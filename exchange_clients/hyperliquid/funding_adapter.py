@@ -22,7 +22,7 @@ class HyperliquidFundingAdapter(VenueFundingAdapter):
 
     venue = wire.VENUE
 
-    async def rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
+    async def _rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
         async def fetch(start_ms: int) -> list[wire.FundingPoint]:
             query = {"type": "fundingHistory", "coin": venue_symbol, "startTime": start_ms, "endTime": to_ms(until) - 1}
             page: list[wire.FundingPoint] = await self._session.call(common.FUNDING_HISTORY, payload=query)
@@ -30,7 +30,12 @@ class HyperliquidFundingAdapter(VenueFundingAdapter):
 
         points = await pages_by_time(fetch, to_ms(since), HISTORY_ROWS_MAX, lambda p: p.time, lambda p: p.time)
         kind, source = FundingKind.SETTLED, "POST /info fundingHistory"
-        return [FundingRate(p.funding_rate, HOUR, kind, from_ms(p.time), None, source) for p in points]
+        return [
+            FundingRate(
+                rate=p.funding_rate, interval=HOUR, kind=kind, effective_at=from_ms(p.time), next_payment_at=None, source=source
+            )
+            for p in points
+        ]
 
     async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[MarketStats]]:
         now_ms = self._clock.now_ms()
@@ -41,5 +46,16 @@ class HyperliquidFundingAdapter(VenueFundingAdapter):
 
     def _observation(self, meta: wire.AssetMeta, ctx: wire.AssetCtx, now_ms: int) -> FundingObservation:
         now, due = from_ms(now_ms), from_ms(next_boundary_ms(now_ms, HOUR_MS))
-        terms = (ctx.funding, HOUR, FundingKind.PREDICTED, now, due, "POST /info metaAndAssetCtxs", now, self._provenance)
-        return FundingObservation.read(self.venue, meta.name, identify(meta.name), *terms)
+        return FundingObservation.read(
+            venue=self.venue,
+            venue_symbol=meta.name,
+            asset=identify(meta.name),
+            said=ctx.funding,
+            interval=HOUR,
+            kind=FundingKind.PREDICTED,
+            effective_at=now,
+            next_payment_at=due,
+            source="POST /info metaAndAssetCtxs",
+            observed_at=now,
+            provenance=self._provenance,
+        )

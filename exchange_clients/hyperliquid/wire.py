@@ -17,10 +17,12 @@ from exchange_clients.domain.assets import identify
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, PriceRule
 from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade
-from exchange_clients.domain.orders import Fill, Liquidity, Order, OrderStatus, TimeInForce
+from exchange_clients.domain.numbers import exact
+from exchange_clients.domain.orders import ByClientId, Fill, Liquidity, Order, OrderRef, OrderStatus, TimeInForce
 from exchange_clients.domain.provenance import Provenance
 from exchange_clients.domain.side import Side
 from exchange_clients.engine.channel_frames import DataFrame
+from exchange_clients.errors import Misconfigured
 
 VENUE = "hyperliquid"
 QUOTE = "USDC"
@@ -241,6 +243,15 @@ def to_cloid(client_order_id: str) -> str:
     return "0x" + UUID(client_order_id).hex
 
 
+def to_oid(ref: OrderRef) -> int | str:
+    """An order as the venue wants it named. Raises Misconfigured for an id that is none of the venue's."""
+    if isinstance(ref, ByClientId):
+        return to_cloid(ref.id)
+    if not ref.id.isdecimal():
+        raise Misconfigured(VENUE, "order", f"{ref.id!r} is not an order id of this venue; nothing was sent")
+    return int(ref.id)
+
+
 def from_cloid(cloid: str | None) -> str | None:
     return None if cloid is None else str(UUID(hex=cloid[2:]))
 
@@ -250,12 +261,23 @@ def is_perp(coin: str) -> bool:
     return not coin.startswith("@") and "/" not in coin
 
 
+@exact
 def to_instrument(meta: AssetMeta, index: int) -> Instrument:
     """`index`: the place in `universe`, which orders name the market by."""
     rule, lot = PriceRule(Decimal(1).scaleb(meta.sz_decimals - PERP_DECIMALS), 5), Decimal(1).scaleb(-meta.sz_decimals)
     most = None if meta.max_leverage is None else Decimal(meta.max_leverage)
     asset = identify(meta.name)
-    return Instrument.perpetual(VENUE, meta.name, asset, QUOTE, rule, lot, Decimal(10), most, venue_id=str(index))
+    return Instrument.perpetual(
+        venue=VENUE,
+        venue_symbol=meta.name,
+        asset=asset,
+        quote=QUOTE,
+        price_rule=rule,
+        lot_size=lot,
+        min_notional=Decimal(10),
+        max_leverage=most,
+        venue_id=str(index),
+    )
 
 
 def to_instruments(meta: Meta) -> list[Instrument]:
@@ -270,13 +292,31 @@ def to_book(book: L2Book, symbol: str, provenance: Provenance) -> OrderBook:
 
 def to_stats(meta: AssetMeta, ctx: AssetCtx, now_ms: int, provenance: Provenance) -> MarketStats:
     """Open interest comes in base units, one-sided. Impact prices are not the best bid and ask, so those stay unknown."""
-    figures = (ctx.mark_px, ctx.oracle_px, ctx.open_interest, ctx.day_ntl_vlm)
-    return MarketStats.of(VENUE, meta.name, identify(meta.name), *figures, now_ms, provenance)
+    return MarketStats.of(
+        venue=VENUE,
+        venue_symbol=meta.name,
+        asset=identify(meta.name),
+        mark=ctx.mark_px,
+        index=ctx.oracle_px,
+        open_interest=ctx.open_interest,
+        volume_24h_usd=ctx.day_ntl_vlm,
+        time_ms=now_ms,
+        provenance=provenance,
+    )
 
 
 def to_trade(trade: PublicTrade, provenance: Provenance) -> Trade:
     symbol = identify(trade.coin).base
-    return Trade(VENUE, symbol, str(trade.tid), SIDES[trade.side], trade.px, trade.sz, trade.time, provenance)
+    return Trade(
+        venue=VENUE,
+        symbol=symbol,
+        trade_id=str(trade.tid),
+        side=SIDES[trade.side],
+        price=trade.px,
+        size=trade.sz,
+        time_ms=trade.time,
+        provenance=provenance,
+    )
 
 
 def to_status(status: str) -> OrderStatus:
@@ -288,38 +328,81 @@ def to_status(status: str) -> OrderStatus:
     return {"open": OrderStatus.OPEN, "filled": OrderStatus.FILLED, "triggered": OrderStatus.OPEN}[status]
 
 
+@exact
 def to_order(order: BasicOrder, status: str = "open", time_ms: int = 0) -> Order:
-    state, size, filled = to_status(status), order.orig_sz, order.orig_sz - order.sz
-    who = (VENUE, identify(order.coin).base, str(order.oid), from_cloid(order.cloid), SIDES[order.side])
-    reason = status if state in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else ""
-    return Order(*who, size, filled, order.limit_px, None, state, order.reduce_only, reason, time_ms or order.timestamp)
+    state = to_status(status)
+    return Order(
+        venue=VENUE,
+        symbol=identify(order.coin).base,
+        venue_order_id=str(order.oid),
+        client_order_id=from_cloid(order.cloid),
+        side=SIDES[order.side],
+        size=order.orig_sz,
+        filled=order.orig_sz if state is OrderStatus.FILLED else order.orig_sz - order.sz,
+        price=order.limit_px,
+        average_price=None,
+        status=state,
+        reduce_only=order.reduce_only,
+        reason=status if state in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else "",
+        updated_ms=time_ms or order.timestamp,
+    )
 
 
 def to_fill(fill: UserFill) -> Fill:
-    who = (VENUE, identify(fill.coin).base, fill.identity, str(fill.oid), from_cloid(fill.cloid), SIDES[fill.side])
-    liquidity = Liquidity.TAKER if fill.crossed else Liquidity.MAKER
-    return Fill(*who, fill.sz, fill.px, fill.fee, fill.fee_token, liquidity, fill.time)
+    return Fill(
+        venue=VENUE,
+        symbol=identify(fill.coin).base,
+        fill_id=fill.identity,
+        venue_order_id=str(fill.oid),
+        client_order_id=from_cloid(fill.cloid),
+        side=SIDES[fill.side],
+        size=fill.sz,
+        price=fill.px,
+        fee=fill.fee,
+        fee_asset=fill.fee_token,
+        liquidity=Liquidity.TAKER if fill.crossed else Liquidity.MAKER,
+        time_ms=fill.time,
+    )
 
 
 def to_positions(state: ClearinghouseState) -> tuple[Position, ...]:
     def position(p: PerpPosition) -> Position:
-        money = (p.entry_px, p.unrealized_pnl, p.liquidation_px)
-        return Position(VENUE, identify(p.coin).base, p.szi, *money, p.leverage.value, state.time)
+        return Position(
+            venue=VENUE,
+            symbol=identify(p.coin).base,
+            size=p.szi,
+            entry_price=p.entry_px,
+            unrealised_pnl=p.unrealized_pnl,
+            liquidation_price=p.liquidation_px,
+            leverage=p.leverage.value,
+            updated_ms=state.time,
+        )
 
     return tuple(position(row.position) for row in state.asset_positions if row.position.szi)
 
 
+@exact
 def to_balance(state: ClearinghouseState) -> Balance:
     """Cash is what is left of the account's value without unrealised PnL."""
     equity = state.margin_summary.account_value
     unrealised = sum((entry.position.unrealized_pnl for entry in state.asset_positions), Decimal(0))
-    return Balance(VENUE, QUOTE, equity - unrealised, equity, state.withdrawable, state.time)
+    return Balance(
+        venue=VENUE, asset=QUOTE, wallet=equity - unrealised, equity=equity, available=state.withdrawable, updated_ms=state.time
+    )
 
 
 def to_payments(rows: Iterable[UserFunding], symbol: str) -> list[FundingPayment]:
     """The venue gives payments no id of their own; market and instant make one."""
     return [
-        FundingPayment(VENUE, symbol, f"{r.delta.coin}:{r.time}", r.delta.usdc, r.delta.funding_rate, r.delta.szi, r.time)
+        FundingPayment(
+            venue=VENUE,
+            symbol=symbol,
+            payment_id=f"{r.delta.coin}:{r.time}",
+            amount=r.delta.usdc,
+            rate=r.delta.funding_rate,
+            position_size=r.delta.szi,
+            paid_at_ms=r.time,
+        )
         for r in rows
     ]
 

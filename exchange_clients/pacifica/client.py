@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -11,104 +11,27 @@ from uuid import UUID
 import msgspec
 
 from exchange_clients import errors
+from exchange_clients.base import EventStream
 from exchange_clients.domain.account import Balance, FeeRates, Position
 from exchange_clients.domain.events import AccountEvent, BookEvent, Connectivity, FillEvent, OrderEvent
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, wire_text
 from exchange_clients.domain.market import MarketStats, OrderBook, Trade
-from exchange_clients.domain.orders import Fill, Order, OrderRequest, OrderStatus
+from exchange_clients.domain.orders import ByClientId, ByVenueId, Fill, Order, OrderRef, OrderRequest, OrderStatus
 from exchange_clients.engine.book_builder import Gap
-from exchange_clients.engine.channel_frames import ChannelFrames, DataFrame
-from exchange_clients.engine.endpoint import Call, Channel, Endpoint, Retry
+from exchange_clients.engine.channel_frames import DataFrame
+from exchange_clients.engine.endpoint import Channel, Endpoint
 from exchange_clients.engine.merge import Merged
 from exchange_clients.engine.paging import pages_by_cursor
-from exchange_clients.engine.refusals import refused
-from exchange_clients.engine.session import Dialect
-from exchange_clients.engine.stream import Confirmed, Control, Denied
 from exchange_clients.engine.subscription import Subscription
-from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.pacifica import common, wire
-from exchange_clients.pacifica.signing import Signer, signed_text
+from exchange_clients.pacifica.dialect import PacificaDialect, PacificaStreams
 from exchange_clients.venue_client import VenueClient
 
 MARKET_SLIPPAGE_PERCENT = "5"
 HISTORY_PAGES_MAX = 20
 NOBODYS_ORDER = str(UUID(int=0))
-
-
-class PacificaDialect(Dialect):
-    """Signs acting calls; a refusal carries `success: false`, whatever its HTTP status."""
-
-    def __init__(self, wiring: Wiring) -> None:
-        self._clock = wiring.clock
-        self._who: dict[str, str] = {}
-        self._signer: Signer | None = None
-        key = wiring.credentials.get("private_key") if wiring.credentials is not None else ""
-        if not key or wiring.credentials is None:
-            return
-        try:
-            self._signer = Signer(key)
-        except ValueError as error:
-            raise errors.Misconfigured(wire.VENUE, "credentials", "private_key is not 64 bytes in base58") from error
-        account = wiring.credentials.get("account") or self._signer.address
-        agent = {} if account == self._signer.address else {"agent_wallet": self._signer.address}
-        self._who = {"account": account, **agent}
-
-    def sign(self, call: Call, request: HttpRequest) -> HttpRequest:
-        if not call.endpoint.private:
-            return request
-        if self._signer is None:
-            raise errors.Misconfigured(wire.VENUE, call.endpoint.name, "acting needs the credential private_key")
-        now_ms, window_ms = self._clock.now_ms(), self._clock.wire_ms(common.EXPIRY_WINDOW_MS)
-        signature = self._signer.sign(signed_text(call.endpoint.operation, now_ms, window_ms, call.payload))
-        header = {**self._who, "signature": signature, "timestamp": now_ms, "expiry_window": window_ms}
-        return request.with_json({**header, **call.payload})
-
-    def refusal(self, call: Call, response: HttpResponse) -> errors.ExchangeError | None:
-        operation, acting = call.endpoint.name, call.endpoint.retry is Retry.ACT
-        if response.status == 429 and not acting:
-            wait_s = _reset_s(response.headers.get("ratelimit", ""))
-            return errors.RateLimited(wire.VENUE, operation, f"the credits are spent; waiting {wait_s:g} s", wait_s)
-        if response.status == 429 or response.status >= 500:
-            return None  # nobody says that nothing happened
-        try:
-            said = msgspec.json.decode(response.body, type=wire.Refusal)
-        except msgspec.MsgspecError:
-            return None
-        if said.success:
-            return None
-        default = common.CODES.get(said.code, errors.OrderRejected if acting else errors.Refused)
-        if response.status == 403:
-            default = errors.AuthenticationFailed
-        error = refused(wire.VENUE, operation, said.error or said.error_id, common.WORDS, default=default)
-        error.code = str(said.code)
-        return error
-
-
-def _reset_s(header: str) -> float:
-    """Seconds until the credits are back, from `"credits";r=1200;t=32`."""
-    fields = dict(part.split("=", 1) for part in header.split(";") if "=" in part)
-    return float(fields["t"]) if fields.get("t", "").isdigit() else 1.0
-
-
-class PacificaStreams(ChannelFrames):
-    """No channel needs a login: what an account does is public."""
-
-    heartbeat_every_s = 25.0
-    asked_in, channel_key, market_key, account_key = "params", "source", "symbol", "account"
-
-    def key(self, channel: Channel, frame: Any) -> str:
-        return str(frame.data.s) if channel is common.BOOK_CHANNEL else ""
-
-    def control(self, frame: bytes) -> Control:
-        message = msgspec.json.decode(frame)
-        if message.get("channel") == "subscribe":
-            return Confirmed(self.identity(message["data"]))
-        if "channel" not in message and message.get("code", 200) != 200:
-            error = errors.Refused(wire.VENUE, "subscribe", str(message.get("err", message)), str(message["code"]))
-            return Denied("", error)
-        return None
 
 
 class PacificaClient(VenueClient):
@@ -125,7 +48,7 @@ class PacificaClient(VenueClient):
         """No call tells whether a key may act; cancelling an order that can't exist does, and changes nothing."""
         anywhere = (await self.fetch_instruments())[0]
         with suppress(errors.OrderNotFound):
-            await self.cancel_order(anywhere, client_order_id=NOBODYS_ORDER)
+            await self.cancel_order(anywhere, ByClientId(NOBODYS_ORDER))
 
     async def fetch_instruments(self) -> Sequence[Instrument]:
         return wire.to_instruments((await self._session.call(common.INFO)).data)
@@ -162,13 +85,11 @@ class PacificaClient(VenueClient):
         now_ms = self._clock.now_ms()  # the answer names the order and nothing else; it is matched a moment later
         return request.reported(OrderStatus.PENDING, now_ms, venue_order_id=str(reply.data.order_id), filled=Decimal(0))
 
-    async def cancel_order(
-        self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None
-    ) -> None:
-        which = {"order_id": int(venue_order_id)} if venue_order_id is not None else {"client_order_id": client_order_id}
+    async def _cancel(self, instrument: Instrument, ref: OrderRef) -> None:
+        which = {"order_id": wire.to_order_id(ref)} if isinstance(ref, ByVenueId) else {"client_order_id": ref.id}
         await self._session.call(common.CANCEL_ORDER, payload={"symbol": instrument.venue_symbol, **which})
 
-    async def amend_order(self, order: Order, instrument: Instrument, *, price: Decimal, size: Decimal) -> Order:
+    async def _amend(self, order: Order, instrument: Instrument, price: Decimal, size: Decimal) -> Order:
         """The venue puts a new order of the amount sent in the place of the old one, so what filled already is left out of it.
 
         A fill that happens on the way there is not: the two orders together can then fill more than `size`.
@@ -183,24 +104,20 @@ class PacificaClient(VenueClient):
         which = {"all_symbols": True} if instrument is None else {"all_symbols": False, "symbol": instrument.venue_symbol}
         await self._session.call(common.CANCEL_ALL_ORDERS, payload={**which, "exclude_reduce_only": False})
 
-    async def set_leverage(self, instrument: Instrument, leverage: int) -> None:
+    async def _set_leverage(self, instrument: Instrument, leverage: int) -> None:
         """The venue lets leverage only rise while a position is open."""
         payload = {"symbol": instrument.venue_symbol, "leverage": leverage}
         await self._session.call(common.UPDATE_LEVERAGE, payload=payload)
 
-    async def fetch_order(
-        self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None
-    ) -> Order:
+    async def _fetch_order(self, instrument: Instrument, ref: OrderRef) -> Order:
         """By client id the venue has no lookup: the open orders are searched, then the latest HISTORY_PAGES_MAX pages of all."""
-        if venue_order_id is not None:
-            events = (await self._session.call(common.ORDER_EVENTS, query={"order_id": int(venue_order_id)})).data
+        if isinstance(ref, ByVenueId):
+            events = (await self._session.call(common.ORDER_EVENTS, query={"order_id": wire.to_order_id(ref)})).data
             if events:
                 return wire.to_order_of(events)
-        elif (row := await self._find(client_order_id)) is not None:
+        elif (row := await self._find(ref.id)) is not None:
             return wire.to_order(row)
-        raise errors.OrderNotFound(
-            self.venue, "fetch_order", f"the venue knows no order {venue_order_id or client_order_id} now"
-        )
+        raise errors.OrderNotFound(self.venue, "fetch_order", f"the venue knows no order {ref.id} now")
 
     async def fetch_open_orders(self, instrument: Instrument | None = None) -> Sequence[Order]:
         rows = (await self._of_account(common.ORDERS)).data
@@ -234,7 +151,7 @@ class PacificaClient(VenueClient):
     async def fetch_fee_rates(self) -> FeeRates:
         return wire.to_fee_rates((await self._of_account(common.ACCOUNT)).data)
 
-    def stream_book(self, instrument: Instrument, depth: int = 20) -> AsyncIterator[BookEvent | Connectivity]:
+    def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:
         symbol, provenance, newest = instrument.symbol, self._provenance, 0
 
         def on_start() -> None:
@@ -254,25 +171,32 @@ class PacificaClient(VenueClient):
         which, name = {"symbol": instrument.venue_symbol, "agg_level": 1}, f"book {symbol}"
         return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, name, which, on_frame, on_start))
 
-    def stream_orders(self) -> AsyncIterator[OrderEvent | Connectivity]:
+    def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
         def on_frame(frame: DataFrame[list[wire.OrderRow]]) -> list[OrderEvent]:
             return [OrderEvent(wire.to_order(row)) for row in frame.data]
 
         return self._of_account_channel(common.ORDERS_CHANNEL, "orders", on_frame)
 
-    def stream_fills(self) -> AsyncIterator[FillEvent | Connectivity]:
+    def stream_fills(self) -> EventStream[FillEvent | Connectivity]:
         def on_frame(frame: DataFrame[list[wire.FillRow]]) -> list[FillEvent]:
             return [FillEvent(wire.to_fill(row)) for row in frame.data]
 
         return self._of_account_channel(common.FILLS_CHANNEL, "fills", on_frame)
 
-    def stream_account(self) -> AsyncIterator[AccountEvent | Connectivity]:
+    def stream_account(self) -> EventStream[AccountEvent | Connectivity]:
         def on_positions(frame: DataFrame[list[wire.PositionRow]]) -> tuple[AccountEvent]:
             return (AccountEvent(self.venue, tuple(wire.to_position(row) for row in frame.data if row.amount), None),)
 
         def on_account(frame: DataFrame[wire.AccountUpdate]) -> tuple[AccountEvent]:
             new = frame.data
-            balance = Balance(self.venue, wire.QUOTE, new.balance, new.equity, new.spendable, new.updated_at)
+            balance = Balance(
+                venue=self.venue,
+                asset=wire.QUOTE,
+                wallet=new.balance,
+                equity=new.equity,
+                available=new.spendable,
+                updated_ms=new.updated_at,
+            )
             return (AccountEvent(self.venue, None, balance),)
 
         positions = self._of_account_channel(common.POSITIONS_CHANNEL, "positions", on_positions)

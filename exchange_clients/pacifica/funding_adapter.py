@@ -25,7 +25,7 @@ class PacificaFundingAdapter(VenueFundingAdapter):
 
     venue = wire.VENUE
 
-    async def rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
+    async def _rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
         """Rows are not stamped on the hour; each tells what the full hour before it paid, and the last word of an hour counts."""
         since_ms, until_ms = to_ms(since), to_ms(until)
         hours = (self._clock.now_ms() - since_ms) // HOUR_MS + 2
@@ -39,7 +39,10 @@ class PacificaFundingAdapter(VenueFundingAdapter):
         by_hour = {p.created_at // HOUR_MS * HOUR_MS: p.funding_rate for p in sorted(points, key=lambda p: p.created_at)}
         inside = {hour_ms: rate for hour_ms, rate in by_hour.items() if since_ms <= hour_ms < until_ms}
         kind, source = FundingKind.SETTLED, "GET /funding_rate/history"
-        return [FundingRate(rate, HOUR, kind, from_ms(hour_ms), None, source) for hour_ms, rate in inside.items()]
+        return [
+            FundingRate(rate=rate, interval=HOUR, kind=kind, effective_at=from_ms(hour_ms), next_payment_at=None, source=source)
+            for hour_ms, rate in inside.items()
+        ]
 
     async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[MarketStats]]:
         """The price list names spot markets too, and only the market list tells them apart."""
@@ -50,5 +53,16 @@ class PacificaFundingAdapter(VenueFundingAdapter):
     def _observation(self, row: wire.PriceRow) -> FundingObservation:
         now_ms = self._clock.now_ms()
         now, due = from_ms(now_ms), from_ms(next_boundary_ms(now_ms, HOUR_MS))
-        terms = (row.next_funding, HOUR, FundingKind.PREDICTED, now, due, "GET /info/prices", now, self._provenance)
-        return FundingObservation.read(self.venue, row.symbol, identify(row.symbol), *terms)
+        return FundingObservation.read(
+            venue=self.venue,
+            venue_symbol=row.symbol,
+            asset=identify(row.symbol),
+            said=row.next_funding,
+            interval=HOUR,
+            kind=FundingKind.PREDICTED,
+            effective_at=now,
+            next_payment_at=due,
+            source="GET /info/prices",
+            observed_at=now,
+            provenance=self._provenance,
+        )

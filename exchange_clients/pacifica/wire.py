@@ -17,10 +17,12 @@ from exchange_clients.domain.assets import identify
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, PriceRule
 from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade
-from exchange_clients.domain.orders import Fill, Liquidity, Order, OrderStatus, TimeInForce
+from exchange_clients.domain.numbers import exact
+from exchange_clients.domain.orders import ByVenueId, Fill, Liquidity, Order, OrderStatus, TimeInForce
 from exchange_clients.domain.provenance import Provenance
 from exchange_clients.domain.side import Side
 from exchange_clients.engine.short_names import renamed, words
+from exchange_clients.errors import Misconfigured
 
 VENUE = "pacifica"
 QUOTE = "USDC"
@@ -223,12 +225,27 @@ OrderUpdate, FillUpdate = renamed(OrderRow, ORDER_WORDS), renamed(FillRow, FILL_
 PositionUpdate = renamed(PositionRow, POSITION_WORDS)
 
 
+def to_order_id(ref: ByVenueId) -> int:
+    """The venue's ids are numbers. Raises Misconfigured for anything else."""
+    if not ref.id.isdecimal():
+        raise Misconfigured(VENUE, "order", f"{ref.id!r} is not an order id of this venue; nothing was sent")
+    return int(ref.id)
+
+
 def to_instruments(markets: list[Market]) -> list[Instrument]:
     """The perpetuals; spot markets share the list. The order minimum is notional, so a size has none but its lot."""
 
     def one(row: Market) -> Instrument:
-        terms = (PriceRule(row.tick_size), row.lot_size, row.min_order_size, row.max_leverage)
-        return Instrument.perpetual(VENUE, row.symbol, identify(row.symbol), QUOTE, *terms)
+        return Instrument.perpetual(
+            venue=VENUE,
+            venue_symbol=row.symbol,
+            asset=identify(row.symbol),
+            quote=QUOTE,
+            price_rule=PriceRule(row.tick_size),
+            lot_size=row.lot_size,
+            min_notional=row.min_order_size,
+            max_leverage=row.max_leverage,
+        )
 
     return [one(row) for row in markets if row.instrument_type == "perpetual"]
 
@@ -240,24 +257,54 @@ def to_book(book: Book, symbol: str, provenance: Provenance) -> OrderBook:
 
 def to_stats(row: PriceRow, provenance: Provenance) -> MarketStats:
     """Open interest comes in base units, volume in USD. The list has a mid but no best bid and ask, so those stay unknown."""
-    figures = (row.mark, row.oracle, row.open_interest, row.volume_24h)
-    return MarketStats.of(VENUE, row.symbol, identify(row.symbol), *figures, row.timestamp, provenance)
+    return MarketStats.of(
+        venue=VENUE,
+        venue_symbol=row.symbol,
+        asset=identify(row.symbol),
+        mark=row.mark,
+        index=row.oracle,
+        open_interest=row.open_interest,
+        volume_24h_usd=row.volume_24h,
+        time_ms=row.timestamp,
+        provenance=provenance,
+    )
 
 
 def to_trade(row: TradeRow, symbol: str, provenance: Provenance) -> Trade:
     """The list gives trades no id; instant, price, size and side stand in for one."""
     trade_id = f"{row.created_at}:{row.price}:{row.amount}:{row.side}"
-    return Trade(VENUE, symbol, trade_id, TRADE_SIDES[row.side], row.price, row.amount, row.created_at, provenance)
+    return Trade(
+        venue=VENUE,
+        symbol=symbol,
+        trade_id=trade_id,
+        side=TRADE_SIDES[row.side],
+        price=row.price,
+        size=row.amount,
+        time_ms=row.created_at,
+        provenance=provenance,
+    )
 
 
 def to_order(row: OrderRow) -> Order:
     status = OrderStatus.OPEN if row.order_status == "partially_filled" else OrderStatus(row.order_status)
-    who = (VENUE, identify(row.symbol).base, str(row.order_id), row.client_order_id, SIDES[row.side])
     price = None if row.order_type == "market" else row.price or row.initial_price
     average = (row.average_filled_price or None) if row.filled_amount else None
     reason = (row.reason or row.event_type) if status in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else ""
-    state = (status, row.reduce_only, reason, row.updated_at or row.created_at)
-    return Order(*who, row.size, row.filled_amount, price, average, *state)
+    return Order(
+        venue=VENUE,
+        symbol=identify(row.symbol).base,
+        venue_order_id=str(row.order_id),
+        client_order_id=row.client_order_id,
+        side=SIDES[row.side],
+        size=row.size,
+        filled=row.filled_amount,
+        price=price,
+        average_price=average,
+        status=status,
+        reduce_only=row.reduce_only,
+        reason=reason,
+        updated_ms=row.updated_at or row.created_at,
+    )
 
 
 def to_order_of(events: list[OrderRow]) -> Order:
@@ -267,27 +314,64 @@ def to_order_of(events: list[OrderRow]) -> Order:
 
 
 def to_fill(row: FillRow) -> Fill:
-    who = (VENUE, identify(row.symbol).base, str(row.history_id), str(row.order_id), row.client_order_id, TRADE_SIDES[row.side])
-    liquidity = Liquidity.TAKER if row.event_type == "fulfill_taker" else Liquidity.MAKER
-    return Fill(*who, row.amount, row.price, row.fee, QUOTE, liquidity, row.created_at)
+    return Fill(
+        venue=VENUE,
+        symbol=identify(row.symbol).base,
+        fill_id=str(row.history_id),
+        venue_order_id=str(row.order_id),
+        client_order_id=row.client_order_id,
+        side=TRADE_SIDES[row.side],
+        size=row.amount,
+        price=row.price,
+        fee=row.fee,
+        fee_asset=QUOTE,
+        liquidity=Liquidity.TAKER if row.event_type == "fulfill_taker" else Liquidity.MAKER,
+        time_ms=row.created_at,
+    )
 
 
+@exact
 def to_position(row: PositionRow, mark: Decimal | None = None, leverage: Decimal | None = None) -> Position:
     """`mark` and `leverage` come from other calls; the frames of the WebSocket have neither."""
     size = row.amount * SIDES[row.side].sign
     pnl = None if mark is None else size * (mark - row.entry_price)
     entry, limit = row.entry_price, row.liquidation_price
     limit = None if limit is None or limit <= 0 else limit  # a long with much collateral gets a negative one
-    return Position(VENUE, identify(row.symbol).base, size, entry, pnl, limit, leverage, row.updated_at)
+    return Position(
+        venue=VENUE,
+        symbol=identify(row.symbol).base,
+        size=size,
+        entry_price=entry,
+        unrealised_pnl=pnl,
+        liquidation_price=limit,
+        leverage=leverage,
+        updated_ms=row.updated_at,
+    )
 
 
 def to_balance(account: Account) -> Balance:
-    return Balance(VENUE, QUOTE, account.balance, account.account_equity, account.available_to_spend, account.updated_at)
+    return Balance(
+        venue=VENUE,
+        asset=QUOTE,
+        wallet=account.balance,
+        equity=account.account_equity,
+        available=account.available_to_spend,
+        updated_ms=account.updated_at,
+    )
 
 
+@exact
 def to_payment(row: PaymentRow) -> FundingPayment:
     size, symbol = row.amount * SIDES[row.side].sign, identify(row.symbol).base
-    return FundingPayment(VENUE, symbol, str(row.history_id), row.payout, row.rate, size, row.created_at)
+    return FundingPayment(
+        venue=VENUE,
+        symbol=symbol,
+        payment_id=str(row.history_id),
+        amount=row.payout,
+        rate=row.rate,
+        position_size=size,
+        paid_at_ms=row.created_at,
+    )
 
 
 def to_fee_rates(account: Account) -> FeeRates:

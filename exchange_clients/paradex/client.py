@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
 from exchange_clients import errors
+from exchange_clients.base import EventStream
 from exchange_clients.domain.account import Balance, FeeRates, Position
 from exchange_clients.domain.events import AccountEvent, BookEvent, Connectivity, FillEvent, OrderEvent
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, wire_text
 from exchange_clients.domain.market import MarketStats, OrderBook, Trade
-from exchange_clients.domain.orders import Fill, Order, OrderRequest, OrderStatus
+from exchange_clients.domain.orders import ByClientId, ByVenueId, Fill, Order, OrderRef, OrderRequest, OrderStatus
 from exchange_clients.engine.account_stream import AccountStream
 from exchange_clients.engine.book_builder import BookBuilder
 from exchange_clients.engine.endpoint import Channel, Endpoint
-from exchange_clients.engine.json_rpc import LOGIN_ID, JsonRpcStreams, RpcFrame
+from exchange_clients.engine.json_rpc import RpcFrame
 from exchange_clients.engine.paging import pages_by_cursor
 from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.stream import Topic
-from exchange_clients.engine.transport import Socket
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.paradex import common, wire
-from exchange_clients.paradex.signing import ParadexDialect
+from exchange_clients.paradex.dialect import ParadexDialect, ParadexStreams
 from exchange_clients.venue_client import VenueClient
 
 ROWS_PER_PAGE = 1000
 ORDER_LIVES_MS = 10_000  # how long a signed order may be under way; the venue takes none that is older
-
-
-class ParadexStreams(JsonRpcStreams):
-    """A session token opens the private channels."""
-
-    def __init__(self, dialect: ParadexDialect) -> None:
-        super().__init__(wire.VENUE)
-        self._dialect = dialect
-
-    async def login(self, socket: Socket) -> None:
-        if self._dialect.account:
-            socket.send(self.request("auth", {"bearer": await self._dialect.token.valid()}, LOGIN_ID))
 
 
 class ParadexClient(VenueClient):
@@ -96,16 +84,14 @@ class ParadexClient(VenueClient):
             raise refused(self.venue, "place order", placed.reason, common.REFUSALS)
         return placed
 
-    async def cancel_order(
-        self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None
-    ) -> None:
-        if venue_order_id is not None:
-            await self._session.call(common.CANCEL, path={"order_id": venue_order_id})
+    async def _cancel(self, instrument: Instrument, ref: OrderRef) -> None:
+        if isinstance(ref, ByVenueId):
+            await self._session.call(common.CANCEL, path={"order_id": ref.id})
             return
         query = {"market": instrument.venue_symbol}
-        await self._session.call(common.CANCEL_BY_CLIENT_ID, path={"client_id": client_order_id or ""}, query=query)
+        await self._session.call(common.CANCEL_BY_CLIENT_ID, path={"client_id": ref.id}, query=query)
 
-    async def amend_order(self, order: Order, instrument: Instrument, *, price: Decimal, size: Decimal) -> Order:
+    async def _amend(self, order: Order, instrument: Instrument, price: Decimal, size: Decimal) -> Order:
         terms = {"type": "LIMIT", "size": wire_text(size), "price": wire_text(price)}
         which = {"id": order.venue_order_id, "market": instrument.venue_symbol, "side": wire.SIDE_WORDS[order.side]}
         path = {"order_id": order.venue_order_id}
@@ -114,23 +100,22 @@ class ParadexClient(VenueClient):
     async def cancel_all_orders(self, instrument: Instrument | None = None) -> None:
         await self._session.call(common.CANCEL_ALL, query=_of_market(instrument))
 
-    async def set_leverage(self, instrument: Instrument, leverage: int) -> None:
+    async def _set_leverage(self, instrument: Instrument, leverage: int) -> None:
         margin = {"leverage": leverage, "margin_type": "CROSS"}
         await self._session.call(common.SET_MARGIN, path={"market": instrument.venue_symbol}, payload=margin)
 
-    async def fetch_order(
-        self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None
-    ) -> Order:
+    async def _fetch_order(self, instrument: Instrument, ref: OrderRef) -> Order:
         """The venue answers by id for what is open and may have forgotten the rest; then its history is asked (newest 1,000)."""
         try:
-            if venue_order_id is not None:
-                row = await self._session.call(common.ORDER, path={"order_id": venue_order_id})
+            if isinstance(ref, ByVenueId):
+                row = await self._session.call(common.ORDER, path={"order_id": ref.id})
             else:
-                row = await self._session.call(common.ORDER_BY_CLIENT_ID, path={"client_id": client_order_id or ""})
+                row = await self._session.call(common.ORDER_BY_CLIENT_ID, path={"client_id": ref.id})
         except errors.OrderNotFound:
-            query = {"market": instrument.venue_symbol, "client_id": client_order_id, "page_size": ROWS_PER_PAGE}
+            name = ref.id if isinstance(ref, ByClientId) else None
+            query = {"market": instrument.venue_symbol, "client_id": name, "page_size": ROWS_PER_PAGE}
             page = await self._session.call(common.ORDERS_HISTORY, query=query)
-            found = [row for row in page.results if client_order_id == row.client_id or venue_order_id == row.id]
+            found = [row for row in page.results if ref.id == (row.id if name is None else row.client_id)]
             if not found:
                 raise
             row = found[0]
@@ -163,7 +148,7 @@ class ParadexClient(VenueClient):
                 return wire.to_fee_rates(info)
         raise errors.ProtocolViolation(self.venue, "account info", "the venue does not list the account that asks")
 
-    def stream_book(self, instrument: Instrument, depth: int = 20) -> AsyncIterator[BookEvent | Connectivity]:
+    def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:
         builder = BookBuilder(self.venue, instrument.symbol, self._provenance, depth)
         put = {"BUY": builder.put_bid, "SELL": builder.put_ask}
         remove = {"BUY": builder.remove_bid, "SELL": builder.remove_ask}
@@ -185,13 +170,13 @@ class ParadexClient(VenueClient):
         name, market = f"book {instrument.symbol}", instrument.venue_symbol
         return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, market, name, on_frame, builder.forget))
 
-    def stream_orders(self) -> AsyncIterator[OrderEvent | Connectivity]:
+    def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
         return self._stream.subscribe(self._own(common.ORDERS_CHANNEL, "orders", lambda row: OrderEvent(wire.to_order(row))))
 
-    def stream_fills(self) -> AsyncIterator[FillEvent | Connectivity]:
+    def stream_fills(self) -> EventStream[FillEvent | Connectivity]:
         return self._stream.subscribe(self._own(common.FILLS_CHANNEL, "fills", lambda row: FillEvent(wire.to_fill(row))))
 
-    def stream_account(self) -> AsyncIterator[AccountEvent | Connectivity]:
+    def stream_account(self) -> EventStream[AccountEvent | Connectivity]:
         async def whole() -> tuple[Sequence[Position], Balance]:
             return await asyncio.gather(self.fetch_positions(), self.fetch_balance())
 

@@ -14,7 +14,7 @@ from exchange_clients.domain.times import from_ms, to_ms
 from exchange_clients.engine.paging import pages_by_cursor
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.paradex import common, wire
-from exchange_clients.paradex.signing import ParadexDialect
+from exchange_clients.paradex.dialect import ParadexDialect
 from exchange_clients.venue_adapter import VenueFundingAdapter
 
 HISTORY_ROWS_MAX = 5000
@@ -28,7 +28,7 @@ class ParadexFundingAdapter(VenueFundingAdapter):
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring, ParadexDialect(wiring))
 
-    async def rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
+    async def _rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
         """Observations of the rate, about one per second on the venue: not payments, so never to be summed."""
         markets: wire.Page[wire.Market] = await self._session.call(common.MARKETS, query={"market": venue_symbol})
         usual = next((market.funding_period_hours for market in markets.results if market.symbol == venue_symbol), None)
@@ -43,7 +43,11 @@ class ParadexFundingAdapter(VenueFundingAdapter):
         inside = [(points[ms], ms) for ms in sorted(points) if start_ms <= ms < end_ms]
         known = [(p.funding_rate, _period(p.funding_period_hours or usual), from_ms(ms)) for p, ms in inside]
         kind, source = FundingKind.ACCRUING, "GET /funding/data"
-        return [FundingRate(rate, period, kind, at, None, source) for rate, period, at in known if period is not None]
+        return [
+            FundingRate(rate=rate, interval=period, kind=kind, effective_at=at, next_payment_at=None, source=source)
+            for rate, period, at in known
+            if period is not None
+        ]
 
     async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[MarketStats]]:
         """Of listed perpetuals that have figures."""
@@ -55,10 +59,19 @@ class ParadexFundingAdapter(VenueFundingAdapter):
         return [self._observation(m, s) for m, s in pairs], [wire.to_stats(s, self._provenance) for _, s in pairs]
 
     def _observation(self, market: wire.Market, summary: wire.Summary) -> FundingObservation:
-        period, at = _period(market.funding_period_hours), from_ms(summary.created_at)
-        terms = (period, FundingKind.ACCRUING, at, None, "GET /markets/summary", self._clock.now(), self._provenance)
-        asset, said = identify(market.base_currency), summary.funding_rate or None
-        return FundingObservation.read(self.venue, market.symbol, asset, said, *terms)
+        return FundingObservation.read(
+            venue=self.venue,
+            venue_symbol=market.symbol,
+            asset=identify(market.base_currency),
+            said=summary.funding_rate or None,
+            interval=_period(market.funding_period_hours),
+            kind=FundingKind.ACCRUING,
+            effective_at=from_ms(summary.created_at),
+            next_payment_at=None,
+            source="GET /markets/summary",
+            observed_at=self._clock.now(),
+            provenance=self._provenance,
+        )
 
 
 def _period(hours: Decimal | None) -> timedelta | None:

@@ -16,6 +16,7 @@ from exchange_clients.domain.assets import Asset, identify
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, PriceRule
 from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade
+from exchange_clients.domain.numbers import exact
 from exchange_clients.domain.orders import Fill, Liquidity, Order, OrderStatus, TimeInForce
 from exchange_clients.domain.provenance import Provenance
 from exchange_clients.domain.side import Side
@@ -233,11 +234,20 @@ def measure(text: str) -> float | None:
     return float(text) if text else None
 
 
+@exact
 def to_instrument(market: Market) -> Instrument:
     margin = market.delta1_cross_margin_params
     most = 1 / margin.imf_base if margin is not None and margin.imf_base else None
-    terms = (PriceRule(market.price_tick_size), market.order_size_increment, market.min_notional, most)
-    return Instrument.perpetual(VENUE, market.symbol, identify(market.base_currency), USDC, *terms)
+    return Instrument.perpetual(
+        venue=VENUE,
+        venue_symbol=market.symbol,
+        asset=identify(market.base_currency),
+        quote=USDC,
+        price_rule=PriceRule(market.price_tick_size),
+        lot_size=market.order_size_increment,
+        min_notional=market.min_notional,
+        max_leverage=most,
+    )
 
 
 def to_book(book: RestBook, symbol: str, depth: int, provenance: Provenance) -> OrderBook:
@@ -248,14 +258,33 @@ def to_book(book: RestBook, symbol: str, depth: int, provenance: Provenance) -> 
 
 def to_stats(row: Summary, provenance: Provenance) -> MarketStats:
     """Open interest comes in base units (one- or two-sided is not stated), volume in USD."""
-    mark, index, interest = map(measure, (row.mark_price, row.underlying_price, row.open_interest))
-    figures = (mark, index, interest, measure(row.volume_24h), row.created_at, provenance, measure(row.bid), measure(row.ask))
-    return MarketStats.of(VENUE, row.symbol, asset_of(row.symbol), *figures)
+    return MarketStats.of(
+        venue=VENUE,
+        venue_symbol=row.symbol,
+        asset=asset_of(row.symbol),
+        mark=measure(row.mark_price),
+        index=measure(row.underlying_price),
+        open_interest=measure(row.open_interest),
+        volume_24h_usd=measure(row.volume_24h),
+        time_ms=row.created_at,
+        provenance=provenance,
+        best_bid=measure(row.bid),
+        best_ask=measure(row.ask),
+    )
 
 
 def to_trade(trade: PublicTrade, provenance: Provenance) -> Trade:
     symbol = asset_of(trade.market).base
-    return Trade(VENUE, symbol, trade.id, SIDES[trade.side], trade.price, trade.size, trade.created_at, provenance)
+    return Trade(
+        venue=VENUE,
+        symbol=symbol,
+        trade_id=trade.id,
+        side=SIDES[trade.side],
+        price=trade.price,
+        size=trade.size,
+        time_ms=trade.created_at,
+        provenance=provenance,
+    )
 
 
 def to_status(order: OrderRow) -> OrderStatus:
@@ -268,38 +297,87 @@ def to_status(order: OrderRow) -> OrderStatus:
     return OrderStatus.REJECTED if was_refused else OrderStatus.CANCELLED
 
 
+@exact
 def to_order(order: OrderRow) -> Order:
-    status, filled = to_status(order), order.size - order.remaining_size
-    who = (VENUE, asset_of(order.market).base, order.id, order.client_id or None, SIDES[order.side])
+    status = to_status(order)
     price, average = None if order.type == "MARKET" else order.price, number(order.avg_fill_price) or None
     reason = order.cancel_reason if status in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else ""
-    state = (status, "REDUCE_ONLY" in (order.flags or ()), reason, order.last_updated_at)
-    return Order(*who, order.size, filled, price, average, *state)
+    return Order(
+        venue=VENUE,
+        symbol=asset_of(order.market).base,
+        venue_order_id=order.id,
+        client_order_id=order.client_id or None,
+        side=SIDES[order.side],
+        size=order.size,
+        filled=order.size - order.remaining_size,
+        price=price,
+        average_price=average,
+        status=status,
+        reduce_only="REDUCE_ONLY" in (order.flags or ()),
+        reason=reason,
+        updated_ms=order.last_updated_at,
+    )
 
 
 def to_fill(fill: FillRow) -> Fill:
-    who = (VENUE, asset_of(fill.market).base, fill.id, fill.order_id, fill.client_id or None, SIDES[fill.side])
-    liquidity = Liquidity(fill.liquidity.lower())
-    return Fill(*who, fill.size, fill.price, fill.fee, fill.fee_currency, liquidity, fill.created_at)
+    return Fill(
+        venue=VENUE,
+        symbol=asset_of(fill.market).base,
+        fill_id=fill.id,
+        venue_order_id=fill.order_id,
+        client_order_id=fill.client_id or None,
+        side=SIDES[fill.side],
+        size=fill.size,
+        price=fill.price,
+        fee=fill.fee,
+        fee_asset=fill.fee_currency,
+        liquidity=Liquidity(fill.liquidity.lower()),
+        time_ms=fill.created_at,
+    )
 
 
+@exact
 def to_position(row: PositionRow) -> Position:
     """Closed positions stay in the venue's lists; their size here is 0."""
     size = Decimal(0) if row.status == "CLOSED" else abs(row.size) if row.side == "LONG" else -abs(row.size)
     entry, pnl, limit, leverage = map(
         number, (row.average_entry_price, row.unrealized_pnl, row.liquidation_price, row.leverage)
     )
-    return Position(VENUE, asset_of(row.market).base, size, entry, pnl, limit, leverage, row.last_updated_at)
+    return Position(
+        venue=VENUE,
+        symbol=asset_of(row.market).base,
+        size=size,
+        entry_price=entry,
+        unrealised_pnl=pnl,
+        liquidation_price=limit,
+        leverage=leverage,
+        updated_ms=row.last_updated_at,
+    )
 
 
 def to_balance(account: AccountSummary, wallet: Decimal) -> Balance:
     """`wallet`: the settlement token's own balance, which includes everything realised."""
-    return Balance(VENUE, USDC, wallet, account.account_value, account.free_collateral, account.updated_at)
+    return Balance(
+        venue=VENUE,
+        asset=USDC,
+        wallet=wallet,
+        equity=account.account_value,
+        available=account.free_collateral,
+        updated_ms=account.updated_at,
+    )
 
 
 def to_payment(row: PaymentRow) -> FundingPayment:
     """The venue says neither rate nor position: a payment settles whatever accrued since the position was last touched."""
-    return FundingPayment(VENUE, asset_of(row.market).base, row.id, row.payment, None, None, row.created_at)
+    return FundingPayment(
+        venue=VENUE,
+        symbol=asset_of(row.market).base,
+        payment_id=row.id,
+        amount=row.payment,
+        rate=None,
+        position_size=None,
+        paid_at_ms=row.created_at,
+    )
 
 
 def to_fee_rates(info: AccountInfo) -> FeeRates:

@@ -14,7 +14,7 @@ from exchange_clients.base import BaseExchangeClient, Capability
 from exchange_clients.domain.account import Position
 from exchange_clients.domain.events import BookEvent
 from exchange_clients.domain.instruments import Instrument
-from exchange_clients.domain.orders import Fill, Order, OrderRequest
+from exchange_clients.domain.orders import ByClientId, ByVenueId, Fill, Order, OrderRequest
 from exchange_clients.errors import ExchangeError, Misconfigured, NotSent, OrderNotFound, RateLimited, Refused, Unsupported
 from exchange_clients.trading.events import AccountSeen, LeverageSet
 from exchange_clients.trading.inbox import Item
@@ -52,7 +52,7 @@ class OrderDesk:
         """Ask once for a cancellation; whatever comes back, the order's own reports say what became of it."""
         try:
             client = self._clients[intent.instrument.venue]
-            await client.cancel_order(intent.instrument, client_order_id=intent.client_order_id)
+            await client.cancel_order(intent.instrument, ByClientId(intent.client_order_id))
         except ExchangeError:
             return
 
@@ -102,9 +102,9 @@ class OrderDesk:
     async def _find(self, client: BaseExchangeClient, intent: ResolveIntent) -> Order | None:
         try:
             if Capability.FETCH_BY_CLIENT_ID in client.capabilities:
-                return await client.fetch_order(intent.instrument, client_order_id=intent.client_order_id)
+                return await client.fetch_order(intent.instrument, ByClientId(intent.client_order_id))
             if intent.venue_order_id is not None:
-                return await client.fetch_order(intent.instrument, venue_order_id=intent.venue_order_id)
+                return await client.fetch_order(intent.instrument, ByVenueId(intent.venue_order_id))
         except OrderNotFound:
             return None
         return None

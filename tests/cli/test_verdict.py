@@ -20,7 +20,18 @@ from trading_bot import Report
 def final(**differences: str) -> LedgerFinal:
     def instrument(venue: str) -> Instrument:
         one = Decimal(1)
-        return Instrument(venue, "ETH", "ETH", "0", one, "USDC", PriceRule(one), one, one, one)
+        return Instrument(
+            venue=venue,
+            symbol="ETH",
+            venue_symbol="ETH",
+            venue_id="0",
+            multiplier=one,
+            quote="USDC",
+            price_rule=PriceRule(one),
+            lot_size=one,
+            min_size=one,
+            min_notional=one,
+        )
 
     plan = PairPlan("pair", "ETH", instrument("east"), instrument("west"), Decimal(1), Decimal(3000), 2, 0.0001, 1.0)
     statement = PairStatement("pair", LegStatement("east", "ETH"), LegStatement("west", "ETH"))

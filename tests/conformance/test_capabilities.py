@@ -10,9 +10,9 @@ from exchange_clients.errors import Unsupported
 from tests.support.stage import Stage
 
 VERBS = {
-    Capability.AMEND: "amend_order",
+    Capability.AMEND: "_amend",
     Capability.CANCEL_ALL: "cancel_all_orders",
-    Capability.SET_LEVERAGE: "set_leverage",
+    Capability.SET_LEVERAGE: "_set_leverage",
     Capability.STREAM_BOOK: "stream_book",
     Capability.STREAM_ORDERS: "stream_orders",
     Capability.STREAM_FILLS: "stream_fills",

@@ -8,7 +8,7 @@ import pytest
 
 from exchange_clients.base import Capability
 from exchange_clients.domain.events import BookEvent, Connected, FillEvent, Lost, Resumed
-from exchange_clients.domain.orders import OrderStatus
+from exchange_clients.domain.orders import ByClientId, OrderStatus
 from exchange_clients.errors import NotSent, OutcomeUnknown
 from exchange_clients.sandbox.faults import Fault, FaultKind
 from tests.support.stage import collect, eventually, stage
@@ -24,7 +24,7 @@ async def test_a_lost_answer_is_doubt_and_reads_resolve_it(venue: str, kind: Fau
             await on.client.place_order(request)
 
         async def done():
-            found = await on.client.fetch_order(request.instrument, client_order_id=request.client_order_id)
+            found = await on.client.fetch_order(request.instrument, ByClientId(request.client_order_id))
             return found if found.status.is_terminal else None
 
         order = await eventually(done)

@@ -8,7 +8,7 @@ import pytest
 
 from exchange_clients.base import Capability
 from exchange_clients.domain.events import BookEvent, Connected, FillEvent
-from exchange_clients.domain.orders import OrderStatus, TimeInForce
+from exchange_clients.domain.orders import ByVenueId, OrderStatus, TimeInForce
 from exchange_clients.domain.side import Side
 from exchange_clients.errors import NotSent, OutcomeUnknown
 from tests.support.stage import collect, eventually, loopback_stage
@@ -28,7 +28,7 @@ async def test_a_day_in_short(venue: str) -> None:
         kind = TimeInForce.POST_ONLY if Capability.POST_ONLY in on.spec.capabilities else TimeInForce.GTC
         resting = await on.trade(price=await on.resting_price(bitcoin, Side.BUY), time_in_force=kind)
         assert resting.status is OrderStatus.OPEN
-        await on.client.cancel_order(bitcoin, venue_order_id=resting.venue_order_id)
+        await on.client.cancel_order(bitcoin, ByVenueId(resting.venue_order_id))
         await eventually(lambda: _none_open(on))
 
         order = await on.trade(size=0.02)

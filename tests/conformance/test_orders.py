@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from exchange_clients.base import Capability
-from exchange_clients.domain.orders import Liquidity, OrderStatus, TimeInForce
+from exchange_clients.domain.orders import ByClientId, ByVenueId, Liquidity, OrderStatus, TimeInForce
 from exchange_clients.domain.side import Side
 from exchange_clients.errors import OrderNotFound, OrderRejected, Unsupported
 from tests.support.stage import Stage, eventually
@@ -39,16 +39,16 @@ async def test_a_post_only_order_rests_and_can_be_cancelled(on: Stage) -> None:
     assert order.status is OrderStatus.OPEN and order.filled == 0 and order.price == price
     (resting,) = await on.client.fetch_open_orders(bitcoin)
     assert resting.venue_order_id == order.venue_order_id and resting.remaining == order.size
-    await on.client.cancel_order(bitcoin, venue_order_id=order.venue_order_id)
+    await on.client.cancel_order(bitcoin, ByVenueId(order.venue_order_id))
     cancelled = await eventually(lambda: _terminal(on, order.venue_order_id))
     assert cancelled.status is OrderStatus.CANCELLED and cancelled.filled == 0
     assert not await on.client.fetch_open_orders()
     with pytest.raises(OrderNotFound):
-        await on.client.cancel_order(bitcoin, venue_order_id=order.venue_order_id)
+        await on.client.cancel_order(bitcoin, ByVenueId(order.venue_order_id))
 
 
 async def _terminal(on: Stage, venue_order_id: str):
-    found = await on.client.fetch_order(await on.client.instrument("BTC"), venue_order_id=venue_order_id)
+    found = await on.client.fetch_order(await on.client.instrument("BTC"), ByVenueId(venue_order_id))
     return found if found.status.is_terminal else None
 
 
@@ -57,7 +57,7 @@ async def test_an_order_is_cancelled_by_its_client_id(on: Stage) -> None:
     bitcoin = await on.client.instrument("BTC")
     price = await on.resting_price(bitcoin, Side.SELL)
     order = await on.trade(side=Side.SELL, price=price, time_in_force=TimeInForce.POST_ONLY)
-    await on.client.cancel_order(bitcoin, client_order_id=order.client_order_id)
+    await on.client.cancel_order(bitcoin, ByClientId(order.client_order_id))
     assert (await eventually(lambda: _terminal(on, order.venue_order_id))).status is OrderStatus.CANCELLED
 
 
@@ -150,13 +150,13 @@ async def _none_open(on: Stage) -> bool:
 @needs(Capability.FETCH_BY_CLIENT_ID)
 async def test_an_order_is_found_by_its_client_id_also_when_done(on: Stage) -> None:
     order = await on.trade()
-    found = await on.client.fetch_order(await on.client.instrument("BTC"), client_order_id=order.client_order_id)
+    found = await on.client.fetch_order(await on.client.instrument("BTC"), ByClientId(order.client_order_id))
     assert (found.venue_order_id, found.status, found.filled) == (order.venue_order_id, OrderStatus.FILLED, order.size)
 
 
 async def test_an_order_nobody_sent_is_not_found(on: Stage) -> None:
     with pytest.raises(OrderNotFound):
-        await on.client.fetch_order(await on.client.instrument("BTC"), client_order_id=on.client_order_id())
+        await on.client.fetch_order(await on.client.instrument("BTC"), ByClientId(on.client_order_id()))
 
 
 async def test_a_client_id_is_never_used_twice(on: Stage) -> None:

@@ -31,7 +31,14 @@ OTHER = ("beta", "BTC", Provenance.REPLAY)
 
 
 def _rate(value: str, hours: str) -> FundingRate:
-    return FundingRate(Decimal(value), timedelta(hours=float(hours)), FundingKind.SETTLED, NOON, None, "tape")
+    return FundingRate(
+        rate=Decimal(value),
+        interval=timedelta(hours=float(hours)),
+        kind=FundingKind.SETTLED,
+        effective_at=NOON,
+        next_payment_at=None,
+        source="tape",
+    )
 
 
 def test_every_rate_of_the_tape_converts_exactly_and_back(shared_dir: Path) -> None:
@@ -49,7 +56,14 @@ def test_every_rate_of_the_tape_converts_exactly_and_back(shared_dir: Path) -> N
 
 @given(st.decimals("-0.05", "0.05", places=12), st.sampled_from([1, 2, 4, 8]))
 def test_a_json_number_gives_the_decimal_back(value: Decimal, hours: int) -> None:
-    rate = FundingRate(value, timedelta(hours=hours), FundingKind.PREDICTED, NOON, None, "any")
+    rate = FundingRate(
+        rate=value,
+        interval=timedelta(hours=hours),
+        kind=FundingKind.PREDICTED,
+        effective_at=NOON,
+        next_payment_at=None,
+        source="any",
+    )
     assert Decimal(repr(float(rate.per_8h()))) == rate.per_8h()
 
 

@@ -110,7 +110,14 @@ class RowsAdapter(BaseFundingAdapter):
         now, asset = self.clock.now(), identify(row.name)
         rate = None
         if row.rate is not None and row.hours is not None:
-            rate = FundingRate(Decimal(row.rate), timedelta(hours=row.hours), row.kind, now, row.next_payment, "rows")
+            rate = FundingRate(
+                rate=Decimal(row.rate),
+                interval=timedelta(hours=row.hours),
+                kind=row.kind,
+                effective_at=now,
+                next_payment_at=row.next_payment,
+                source="rows",
+            )
         return FundingObservation(
             venue=self.name,
             symbol=asset.base,
@@ -149,7 +156,7 @@ def spec(name: str, maker: str = "0.0001", taker: str = "0.0004") -> VenueSpec:
         rest_path="",
         websocket_path="",
         credential_fields=(),
-        fees=FeeRates(Decimal(maker), Decimal(taker)),
+        fees=FeeRates(maker=Decimal(maker), taker=Decimal(taker)),
         funding_interval_hours=Decimal(8),
         symbol_format="{base}",
         rate_limit_per_minute=600,

@@ -99,7 +99,7 @@ class BotWorld:
         for venue in self.venues:
             rules = VenueRules(
                 venue,
-                FeeRates(Decimal("0.00015"), Decimal("0.00045")),
+                FeeRates(maker=Decimal("0.00015"), taker=Decimal("0.00045")),
                 _FUNDING[venue],
                 Decimal("0.000001"),
                 Decimal(10),

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
-from typing import Any, cast
+from typing import Any
 
-from exchange_clients.base import BaseExchangeClient, Capability
+from exchange_clients.base import BaseExchangeClient, Capability, EventStream
 from exchange_clients.domain.account import Balance, FeeRates, Position
 from exchange_clients.domain.events import (
     AccountEvent,
@@ -25,8 +25,9 @@ from exchange_clients.domain.events import (
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, PriceRule
 from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade
-from exchange_clients.domain.orders import Fill, Order, OrderRequest
+from exchange_clients.domain.orders import Fill, Order, OrderRef, OrderRequest
 from exchange_clients.domain.provenance import Provenance
+from exchange_clients.engine.subscription import Closing
 from exchange_clients.errors import NotSent, OrderNotFound, OrderRejected, OutcomeUnknown
 from exchange_clients.sandbox.exchange import (
     AccountChanged,
@@ -62,6 +63,22 @@ class Misfortune:
     passes: int = 0
     latency_s: tuple[float, float] = (0.02, 0.2)
     anonymous_fills: bool = False
+
+
+class Opened(Closing):
+    """A generator of events that ends with its block."""
+
+    def __init__(self, events: Any) -> None:
+        self._events = events
+
+    def __aiter__(self) -> Opened:
+        return self
+
+    async def __anext__(self) -> Any:
+        return await self._events.__anext__()
+
+    async def aclose(self) -> None:
+        await self._events.aclose()
 
 
 class DirectClient(BaseExchangeClient):
@@ -106,7 +123,7 @@ class DirectClient(BaseExchangeClient):
     async def fetch_stats(self) -> Sequence[MarketStats]:
         return ()
 
-    async def place_order(self, request: OrderRequest) -> Order:
+    async def _place(self, request: OrderRequest) -> Order:
         await self._latency()
         if self._strikes("refused_connection"):
             raise NotSent(self.venue, "place_order", "connection refused")
@@ -117,7 +134,7 @@ class DirectClient(BaseExchangeClient):
             raise OutcomeUnknown(self.venue, "place_order", "no reply yet")
         lost = self._strikes("lost_reply")
         try:
-            order = self._place(request)
+            order = self._enter(request)
         except Rejected as refusal:
             if lost:
                 raise OutcomeUnknown(self.venue, "place_order", "reply lost") from refusal
@@ -127,22 +144,18 @@ class DirectClient(BaseExchangeClient):
             raise OutcomeUnknown(self.venue, "place_order", "reply lost")
         return self._order(order)
 
-    async def cancel_order(
-        self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None
-    ) -> None:
+    async def _cancel(self, instrument: Instrument, ref: OrderRef) -> None:
         await self._latency()
         try:
-            self.exchange.cancel(ACCOUNT, client_order_id=client_order_id)
+            self.exchange.cancel(ACCOUNT, client_order_id=ref.id)
         except Rejected as refusal:
             raise OrderNotFound(self.venue, "cancel_order", str(refusal)) from refusal
 
-    async def fetch_order(
-        self, instrument: Instrument, *, venue_order_id: str | None = None, client_order_id: str | None = None
-    ) -> Order:
+    async def _fetch_order(self, instrument: Instrument, ref: OrderRef) -> Order:
         await self._read("order")
-        order = self.exchange.order(ACCOUNT, client_order_id=client_order_id)
+        order = self.exchange.order(ACCOUNT, client_order_id=ref.id)
         if order is None:
-            raise OrderNotFound(self.venue, "fetch_order", f"{client_order_id} is not known")
+            raise OrderNotFound(self.venue, "fetch_order", f"{ref.id} is not known")
         return self._order(order)
 
     async def fetch_open_orders(self, instrument: Instrument | None = None) -> Sequence[Order]:
@@ -162,12 +175,22 @@ class DirectClient(BaseExchangeClient):
         await self._read("balance")
         exchange = self.exchange
         cash, equity, free = exchange.wallet(ACCOUNT), exchange.equity(ACCOUNT), exchange.available(ACCOUNT)
-        return Balance(self.venue, "USD", cash, equity, free, exchange.clock.now_ms())
+        return Balance(
+            venue=self.venue, asset="USD", wallet=cash, equity=equity, available=free, updated_ms=exchange.clock.now_ms()
+        )
 
     async def fetch_funding_payments(self, instrument: Instrument, since_ms: int = 0) -> Sequence[FundingPayment]:
         await self._read("funding")
         return [
-            FundingPayment(self.venue, instrument.symbol, str(p.payment_id), p.amount, p.rate, p.position_size, p.time_ms)
+            FundingPayment(
+                venue=self.venue,
+                symbol=instrument.symbol,
+                payment_id=str(p.payment_id),
+                amount=p.amount,
+                rate=p.rate,
+                position_size=p.position_size,
+                paid_at_ms=p.time_ms,
+            )
             for p in self.exchange.funding_payments(ACCOUNT, since_ms)
             if self._by_symbol[p.venue_symbol] == instrument
         ]
@@ -175,36 +198,36 @@ class DirectClient(BaseExchangeClient):
     async def fetch_fee_rates(self) -> FeeRates:
         return self.exchange.rules.fees
 
-    async def set_leverage(self, instrument: Instrument, leverage: int) -> None:
+    async def _set_leverage(self, instrument: Instrument, leverage: int) -> None:
         await self._latency()
         self.exchange.set_leverage(ACCOUNT, instrument.venue_symbol, leverage)
 
-    def stream_book(self, instrument: Instrument, depth: int = 20) -> AsyncIterator[BookEvent | Connectivity]:
+    def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:
         def pick(event: SandboxEvent) -> Any:
             mine = isinstance(event, BookChanged) and event.venue_symbol == instrument.venue_symbol
             return BookEvent(self._book(instrument, depth)) if mine else None
 
         self.exchange.watch(instrument.venue_symbol)
         first = lambda: [BookEvent(self._book(instrument, depth))]  # noqa: E731
-        return cast(AsyncIterator[BookEvent | Connectivity], self._stream("book", pick, first))
+        return Opened(self._stream("book", pick, first))
 
-    def stream_orders(self) -> AsyncIterator[OrderEvent | Connectivity]:
+    def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
         def pick(event: SandboxEvent) -> Any:
             return OrderEvent(self._order(event.order)) if isinstance(event, OrderChanged) else None
 
-        return cast(AsyncIterator[OrderEvent | Connectivity], self._stream("orders", pick, list))
+        return Opened(self._stream("orders", pick, list))
 
-    def stream_fills(self) -> AsyncIterator[FillEvent | Connectivity]:
+    def stream_fills(self) -> EventStream[FillEvent | Connectivity]:
         def pick(event: SandboxEvent) -> Any:
             return FillEvent(self._fill(event.fill)) if isinstance(event, Filled) else None
 
-        return cast(AsyncIterator[FillEvent | Connectivity], self._stream("fills", pick, list))
+        return Opened(self._stream("fills", pick, list))
 
-    def stream_account(self) -> AsyncIterator[AccountEvent | Connectivity]:
+    def stream_account(self) -> EventStream[AccountEvent | Connectivity]:
         def pick(event: SandboxEvent) -> Any:
             return AccountEvent(self.venue, tuple(self._positions()), None) if isinstance(event, AccountChanged) else None
 
-        return cast(AsyncIterator[AccountEvent | Connectivity], self._stream("account", pick, list))
+        return Opened(self._stream("account", pick, list))
 
     # The wire
 
@@ -262,11 +285,11 @@ class DirectClient(BaseExchangeClient):
 
     def _try_place(self, request: OrderRequest) -> None:
         try:
-            self._place(request)
+            self._enter(request)
         except Rejected:
             return
 
-    def _place(self, request: OrderRequest) -> SandboxOrder:
+    def _enter(self, request: OrderRequest) -> SandboxOrder:
         price = request.price
         if self._strikes("unfilled") and price is not None:  # everyone else was quicker
             price = request.instrument.round_price(price * (1 - request.side.sign * Decimal("0.02")), request.side)

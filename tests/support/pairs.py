@@ -16,7 +16,7 @@ from tests.support.direct_client import instrument
 ETH_EAST = instrument("east", "ETH", "0.1", "0.001")
 ETH_WEST = instrument("west", "ETH", "0.05", "0.003")
 PEPE_EAST = instrument("east", "kPEPE", "0.0000001", "1", 1000)
-FEES = FeeRates(Decimal("0.0002"), Decimal("0.0005"))
+FEES = FeeRates(maker=Decimal("0.0002"), taker=Decimal("0.0005"))
 
 
 def plan(size: str = "0.3", leverage: int = 2, pair_id: str = "pair-1") -> PairPlan:
@@ -35,7 +35,19 @@ def place(name: str, side: Side, size: str, purpose: Purpose = Purpose.ENTER, re
 def order_of(name: str, status: OrderStatus, filled: str = "0", size: str = "2", venue: str = "east") -> Order:
     """What the venue says of order `name`; its venue id is v-`name`."""
     return Order(
-        venue, "ETH", f"v-{name}", name, Side.BUY, Decimal(size), Decimal(filled), Decimal(3000), None, status, False, "", 0
+        venue=venue,
+        symbol="ETH",
+        venue_order_id=f"v-{name}",
+        client_order_id=name,
+        side=Side.BUY,
+        size=Decimal(size),
+        filled=Decimal(filled),
+        price=Decimal(3000),
+        average_price=None,
+        status=status,
+        reduce_only=False,
+        reason="",
+        updated_ms=0,
     )
 
 
@@ -51,18 +63,18 @@ def fill_of(
 ) -> Fill:
     """An execution; `name` None leaves the client order id out."""
     return Fill(
-        venue,
-        "ETH",
-        fill_id,
-        venue_order_id,
-        name,
-        side,
-        Decimal(size),
-        Decimal(price),
-        Decimal(fee),
-        "USD",
-        Liquidity.TAKER,
-        1,
+        venue=venue,
+        symbol="ETH",
+        fill_id=fill_id,
+        venue_order_id=venue_order_id,
+        client_order_id=name,
+        side=side,
+        size=Decimal(size),
+        price=Decimal(price),
+        fee=Decimal(fee),
+        fee_asset="USD",
+        liquidity=Liquidity.TAKER,
+        time_ms=1,
     )
 
 
@@ -75,6 +87,26 @@ def book(venue: str, mid: float = 3000.0, size: float = 10.0, spread: float = 1.
 
 def account(venue: str, size: str = "0", asked_ms: int = 0, available: str = "10000") -> AccountSeen:
     """An account with at most one ETH position."""
-    held = (Position(venue, "ETH", Decimal(size), None, None, None, None, asked_ms),) if Decimal(size) else ()
+    held = (
+        (
+            Position(
+                venue=venue,
+                symbol="ETH",
+                size=Decimal(size),
+                entry_price=None,
+                unrealised_pnl=None,
+                liquidation_price=None,
+                leverage=None,
+                updated_ms=asked_ms,
+            ),
+        )
+        if Decimal(size)
+        else ()
+    )
     money = Decimal(available)
-    return AccountSeen(venue, held, Balance(venue, "USD", money, money, money, asked_ms), asked_ms)
+    return AccountSeen(
+        venue,
+        held,
+        Balance(venue=venue, asset="USD", wallet=money, equity=money, available=money, updated_ms=asked_ms),
+        asked_ms,
+    )

@@ -17,7 +17,7 @@ from exchange_clients import registry
 from exchange_clients.base import BaseExchangeClient, BaseFundingAdapter
 from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.instruments import Instrument
-from exchange_clients.domain.orders import Order, OrderRequest, TimeInForce
+from exchange_clients.domain.orders import ByVenueId, Order, OrderRequest, TimeInForce
 from exchange_clients.domain.side import Side
 from exchange_clients.engine.clock import LoopClock
 from exchange_clients.engine.http import AiohttpTransport
@@ -115,7 +115,7 @@ class Stage:
         """The order once the venue has decided: terminal, or resting."""
 
         async def decided() -> Order | None:
-            found = await self.client.fetch_order(instrument, venue_order_id=order.venue_order_id)
+            found = await self.client.fetch_order(instrument, ByVenueId(order.venue_order_id))
             return found if found.status.value != "pending" else None
 
         if not order.venue_order_id:

@@ -88,22 +88,22 @@ class HandWorld:
 
 RULES = VenueRules(
     venue="testventure",
-    fees=FeeRates(Decimal("0.0001"), Decimal("0.0005")),
+    fees=FeeRates(maker=Decimal("0.0001"), taker=Decimal("0.0005")),
     funding=DiscreteFunding(Decimal(1), Decimal("0.04")),
     money_quantum=Decimal("0.000001"),
     min_notional=Decimal(10),
 )
 INSTRUMENT = Instrument(
-    "testventure",
-    "ABC",
-    SYMBOL,
-    "0",
-    Decimal(1),
-    "USDC",
-    PriceRule(Decimal("0.01")),
-    Decimal("0.01"),
-    Decimal("0.01"),
-    Decimal(10),
+    venue="testventure",
+    symbol="ABC",
+    venue_symbol=SYMBOL,
+    venue_id="0",
+    multiplier=Decimal(1),
+    quote="USDC",
+    price_rule=PriceRule(Decimal("0.01")),
+    lot_size=Decimal("0.01"),
+    min_size=Decimal("0.01"),
+    min_notional=Decimal(10),
 )
 
 

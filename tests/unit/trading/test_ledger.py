@@ -26,7 +26,12 @@ def test_a_round_trip() -> None:
     ledger = fresh()
     ledger.book_fill("pair-1", fill_of("a", "1", "2", "3000.1", fee="1.5"), Decimal(3000))
     ledger.book_fill("pair-1", fill_of("b", "2", "2", "3009.9", Side.SELL, fee="1.6"), Decimal(3010))
-    ledger.book_funding("pair-1", FundingPayment("east", "ETH", "p", Decimal("0.25"), None, None, 5))
+    ledger.book_funding(
+        "pair-1",
+        FundingPayment(
+            venue="east", symbol="ETH", payment_id="p", amount=Decimal("0.25"), rate=None, position_size=None, paid_at_ms=5
+        ),
+    )
     leg = ledger.pairs["pair-1"].long
     assert (leg.position, leg.price, leg.fees, leg.funding) == (0, Decimal("19.6"), Decimal("3.1"), Decimal("0.25"))
     assert leg.slippage == Decimal("0.4")

@@ -11,7 +11,7 @@ import pytest
 from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.events import BookEvent, Connected, Lost, Resumed
 from exchange_clients.domain.funding import FundingKind
-from exchange_clients.domain.orders import Order, OrderRequest, OrderStatus, TimeInForce
+from exchange_clients.domain.orders import ByClientId, ByVenueId, Order, OrderRequest, OrderStatus, TimeInForce
 from exchange_clients.domain.side import Side
 from exchange_clients.domain.times import from_ms
 from exchange_clients.engine.endpoint import Call
@@ -30,7 +30,8 @@ from exchange_clients.errors import (
     Refused,
 )
 from exchange_clients.pacifica import common
-from exchange_clients.pacifica.client import PacificaClient, PacificaDialect
+from exchange_clients.pacifica.client import PacificaClient
+from exchange_clients.pacifica.dialect import PacificaDialect
 from exchange_clients.pacifica.funding_adapter import PacificaFundingAdapter
 from exchange_clients.pacifica.signing import Signer
 from exchange_clients.sandbox.prices import MarketState
@@ -61,7 +62,7 @@ async def request(client: PacificaClient, site: Site, **changes) -> OrderRequest
 
 
 async def settled(client: PacificaClient, order: Order, wanted: OrderRequest) -> Order:
-    return await client.fetch_order(wanted.instrument, venue_order_id=order.venue_order_id)
+    return await client.fetch_order(wanted.instrument, ByVenueId(order.venue_order_id))
 
 
 @pytest.mark.parametrize(
@@ -85,11 +86,11 @@ async def test_what_is_not_there_is_not_found(site) -> None:
     async with PacificaClient(site.wiring()) as client:
         bitcoin = await client.instrument("BTC")
         with pytest.raises(OrderNotFound):
-            await client.cancel_order(bitcoin, client_order_id=CLIENT_ID)
+            await client.cancel_order(bitcoin, ByClientId(CLIENT_ID))
         with pytest.raises(OrderNotFound):
-            await client.fetch_order(bitcoin, client_order_id=CLIENT_ID)
+            await client.fetch_order(bitcoin, ByClientId(CLIENT_ID))
         with pytest.raises(OrderNotFound):
-            await client.fetch_order(bitcoin, venue_order_id="1")
+            await client.fetch_order(bitcoin, ByVenueId("1"))
 
 
 async def test_a_post_only_order_that_crosses_ends_rejected_with_its_reason(site) -> None:
@@ -100,7 +101,7 @@ async def test_a_post_only_order_that_crosses_ends_rejected_with_its_reason(site
         ended = await settled(client, placed, wanted)
         assert placed.status is OrderStatus.PENDING
         assert (ended.status, ended.reason, ended.filled) == (OrderStatus.REJECTED, "post_only_rejected", 0)
-        by_client_id = await client.fetch_order(wanted.instrument, client_order_id=CLIENT_ID)
+        by_client_id = await client.fetch_order(wanted.instrument, ByClientId(CLIENT_ID))
         assert by_client_id.status is OrderStatus.REJECTED
 
 
@@ -112,7 +113,7 @@ async def test_an_amended_order_keeps_its_client_id_and_what_it_filled(site) -> 
         assert order.status is OrderStatus.OPEN and order.filled == asks[0][1]
         price, size = bids[5][0], order.size + Decimal("0.01")
         amended = await client.amend_order(order, wanted.instrument, price=price, size=size)
-        now = await client.fetch_order(wanted.instrument, client_order_id=CLIENT_ID)
+        now = await client.fetch_order(wanted.instrument, ByClientId(CLIENT_ID))
         assert (now.venue_order_id, now.price, now.size, now.filled) == (amended.venue_order_id, price, size, order.filled)
         assert now.remaining == Decimal("0.03")
 
@@ -122,7 +123,7 @@ async def test_a_market_order_reports_no_price_and_its_average(site) -> None:
         wanted = await request(client, site, price=None)
         order = await settled(client, await client.place_order(wanted), wanted)
         assert order.status is OrderStatus.FILLED and order.price is None
-        done = await client.fetch_order(wanted.instrument, client_order_id=CLIENT_ID)
+        done = await client.fetch_order(wanted.instrument, ByClientId(CLIENT_ID))
         (fill,) = await client.fetch_fills(wanted.instrument)
         (position,) = await client.fetch_positions()
         assert done.average_price == fill.price == position.entry_price and done.price is None
@@ -280,7 +281,7 @@ async def test_history_is_bucketed_by_the_hour(site) -> None:
         assert [r.effective_at for r in rates] == [from_ms(hour + n * HOUR_MS) for n in range(5)]
         assert [r.rate for r in rates] == [site.exchange.markets.funding_rate("BTC", hour + n * HOUR_MS - 1) for n in range(5)]
         assert all(r.kind is FundingKind.SETTLED for r in rates)
-        with pytest.raises(Refused):
+        with pytest.raises(Misconfigured, match="not listed"):
             await adapter.rate_history("NOSUCH", from_ms(hour), from_ms(hour) + timedelta(hours=5))
 
 

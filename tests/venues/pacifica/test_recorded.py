@@ -15,7 +15,7 @@ from exchange_clients.engine.endpoint import Call
 from exchange_clients.engine.transport import HttpResponse
 from exchange_clients.errors import AuthenticationFailed, BelowMinimum, OrderNotFound
 from exchange_clients.pacifica import common, wire
-from exchange_clients.pacifica.client import PacificaDialect
+from exchange_clients.pacifica.dialect import PacificaDialect
 from tests.venues.pacifica.support import wiring_without_network
 
 REPLIES = {

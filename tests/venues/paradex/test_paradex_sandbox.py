@@ -15,7 +15,7 @@ import pytest
 
 from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.events import AccountEvent, BookEvent, Connected, FillEvent, Lost, OrderEvent, Resumed
-from exchange_clients.domain.orders import OrderRequest, OrderStatus, TimeInForce
+from exchange_clients.domain.orders import ByClientId, ByVenueId, OrderRequest, OrderStatus, TimeInForce
 from exchange_clients.domain.side import Side
 from exchange_clients.engine.clock import SystemClock
 from exchange_clients.engine.endpoint import Meter
@@ -302,9 +302,9 @@ async def test_refusals_come_as_our_classes(on: Set) -> None:
     with pytest.raises(OrderRejected) as refusal:
         await on.client.place_order(await on.order(client_order_id=first.client_order_id))
     assert refusal.value.code == "DUPLICATED_CLIENT_ID"
-    for which in ({"venue_order_id": "17"}, {"client_order_id": str(UUID(int=99))}):
+    for which in (ByVenueId("17"), ByClientId(str(UUID(int=99)))):
         with pytest.raises(OrderNotFound):
-            await on.client.cancel_order(await on.client.instrument("BTC"), **which)
+            await on.client.cancel_order(await on.client.instrument("BTC"), which)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ async def test_refusals_come_as_our_classes(on: Set) -> None:
 async def test_risk_checks_come_after_the_reply(on: Set, changes: dict[str, Any], reason: str) -> None:
     placed = await on.client.place_order(await on.order(**changes))
     assert placed.status is OrderStatus.PENDING and placed.reason == ""
-    decided = await on.client.fetch_order(await on.client.instrument("BTC"), client_order_id=placed.client_order_id)
+    decided = await on.client.fetch_order(await on.client.instrument("BTC"), ByClientId(placed.client_order_id))
     assert (decided.status, decided.reason, decided.filled) == (OrderStatus.REJECTED, reason, 0)
 
 
@@ -340,18 +340,18 @@ async def test_an_amended_order_keeps_its_id_and_is_told_once(on: Set) -> None:
     amended = await on.client.amend_order(resting, bitcoin, price=resting.price - 10, size=Decimal("0.03"))
     assert (amended.venue_order_id, amended.size) == (resting.venue_order_id, Decimal("0.03"))
     (found,) = await on.client.fetch_open_orders()
-    assert found == await on.client.fetch_order(bitcoin, venue_order_id=resting.venue_order_id)
+    assert found == await on.client.fetch_order(bitcoin, ByVenueId(resting.venue_order_id))
     events = await collect(orders, lambda e: e[-1].order.size == Decimal("0.03") and e[-1].order.status is OrderStatus.OPEN)
     assert all(not e.order.status.is_terminal for e in events if isinstance(e, OrderEvent))
-    await on.client.cancel_order(bitcoin, client_order_id=resting.client_order_id)
-    ended = await on.client.fetch_order(bitcoin, client_order_id=resting.client_order_id)
+    await on.client.cancel_order(bitcoin, ByClientId(resting.client_order_id))
+    ended = await on.client.fetch_order(bitcoin, ByClientId(resting.client_order_id))
     assert (ended.venue_order_id, ended.status, ended.reason) == (
         resting.venue_order_id,
         OrderStatus.CANCELLED,
         "USER_CANCELED",
     )
     with pytest.raises(OrderNotFound):
-        await on.client.cancel_order(bitcoin, venue_order_id=resting.venue_order_id)
+        await on.client.cancel_order(bitcoin, ByVenueId(resting.venue_order_id))
 
 
 async def test_an_order_that_the_venue_forgot_is_found_in_its_history(on: Set) -> None:
@@ -359,10 +359,10 @@ async def test_an_order_that_the_venue_forgot_is_found_in_its_history(on: Set) -
     by_id = on.facade.routes.handlers[common.ORDER]
     forgotten = {"order_id": "17"}  # as documented: open and new ones only
     on.facade.routes.handlers[common.ORDER] = lambda ask: by_id(replace(ask, path=forgotten))
-    found = await on.client.fetch_order(bitcoin, venue_order_id=placed.venue_order_id)
+    found = await on.client.fetch_order(bitcoin, ByVenueId(placed.venue_order_id))
     assert (found.status, found.client_order_id) == (OrderStatus.FILLED, placed.client_order_id)
     with pytest.raises(OrderNotFound):
-        await on.client.fetch_order(bitcoin, venue_order_id="18")
+        await on.client.fetch_order(bitcoin, ByVenueId("18"))
 
 
 async def test_pages_are_turned_until_the_end(on: Set, monkeypatch: pytest.MonkeyPatch) -> None:
