@@ -32,14 +32,24 @@ async def pages_by_time(
     page_rows_max: int,
     identity: Callable[[Row], Hashable],
     time_ms: Callable[[Row], int],
+    venue: str,
+    name: str,
 ) -> list[Row]:
-    """Rows since `since_ms`, oldest first, each once. Pages overlap by one instant, since rows share instants."""
+    """Rows since `since_ms`, oldest first, each once. Pages overlap by one instant, since rows share instants.
+
+    Raises ProtocolViolation where a page is full of a single instant: what lies behind it can't be asked for, and a list that
+    ends there in silence would be told as whole.
+    """
     rows: dict[Hashable, Row] = {}
     for _ in range(PAGES_MAX):
         page = await fetch(since_ms)
-        known = len(rows)
         rows |= {identity(row): row for row in page}
-        if len(page) < page_rows_max or len(rows) == known:
-            break
-        since_ms = max(time_ms(row) for row in page)
-    return sorted(rows.values(), key=time_ms)
+        if len(page) < page_rows_max:
+            return sorted(rows.values(), key=time_ms)
+        newest_ms = max(time_ms(row) for row in page)
+        if newest_ms <= since_ms:
+            raise ProtocolViolation(
+                venue, name, f"{len(page)} rows of one instant ({since_ms} ms) fill a page; more may follow"
+            )
+        since_ms = newest_ms
+    raise ProtocolViolation(venue, name, f"the list goes on after {PAGES_MAX} pages")

@@ -189,7 +189,7 @@ class HyperliquidClient(VenueClient):
             rows: list[Any] = await self._info(endpoint, user=self._account(), startTime=start_ms)
             return rows
 
-        return await pages_by_time(fetch, since_ms, rows_max, identity, lambda row: row.time)
+        return await pages_by_time(fetch, since_ms, rows_max, identity, lambda row: row.time, self.venue, endpoint.name)
 
     async def _act(self, endpoint: Endpoint, action: dict[str, Any]) -> Any:
         """Send an action on one order and return its status entry."""

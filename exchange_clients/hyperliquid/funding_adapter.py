@@ -28,7 +28,8 @@ class HyperliquidFundingAdapter(VenueFundingAdapter):
             page: list[wire.FundingPoint] = await self._session.call(common.FUNDING_HISTORY, payload=query)
             return page
 
-        points = await pages_by_time(fetch, to_ms(since), HISTORY_ROWS_MAX, lambda p: p.time, lambda p: p.time)
+        terms = (to_ms(since), HISTORY_ROWS_MAX, lambda p: p.time, lambda p: p.time, self.venue, common.FUNDING_HISTORY.name)
+        points = await pages_by_time(fetch, *terms)
         kind, source = FundingKind.SETTLED, "POST /info fundingHistory"
         return [
             FundingRate(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 
 import msgspec
@@ -13,7 +14,7 @@ from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.clock import LoopClock
 from exchange_clients.engine.endpoint import Call, Endpoint, Meter, Retry
 from exchange_clients.engine.retry import ATTEMPTS_MAX
-from exchange_clients.engine.session import Dialect, Session
+from exchange_clients.engine.session import RETRY_AFTER_S_DEFAULT, Dialect, Session
 from exchange_clients.engine.transport import HttpRequest, HttpResponse, TransportFailure
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.errors import (
@@ -145,8 +146,6 @@ def test_acting_without_credentials_sends_nothing() -> None:
 
 def test_retry_after_is_respected() -> None:
     async def main() -> float:
-        import asyncio
-
         transport = Scripted([HttpResponse(429, b"", {"retry-after": "5"}), GOOD])
         wiring = Wiring(Environment.SANDBOX, "http://venue", "", LoopClock(0), transport, None)  # type: ignore[arg-type]
         begin = asyncio.get_running_loop().time()
@@ -154,6 +153,57 @@ def test_retry_after_is_respected() -> None:
         return asyncio.get_running_loop().time() - begin
 
     assert run_virtual(main) >= 5
+
+
+NARROW = Meter("narrow", capacity=10, window_s=60)
+LOOK = Endpoint("look", "GET", "/look", Answer, NARROW)
+DO = Endpoint("do", "POST", "/do", Answer, NARROW, retry=Retry.ACT)
+
+
+def in_session(story: Callable[[Session, Scripted], Awaitable[None]], *answers: HttpResponse) -> None:
+    """A session whose budgets hold between calls. Virtual time from 0."""
+
+    async def main() -> None:
+        transport = Scripted(answers)
+        wiring = Wiring(Environment.SANDBOX, "http://venue", "", LoopClock(0), transport, None, random=Random(1))  # type: ignore[arg-type]
+        await story(Session("venue", wiring, Dialect()), transport)
+
+    run_virtual(main)
+
+
+def test_a_429_closes_the_meter_for_every_other_call() -> None:
+    async def story(session: Session, transport: Scripted) -> None:
+        with pytest.raises(OutcomeUnknown):
+            await session.call(DO)
+        assert asyncio.get_running_loop().time() == 0
+        await session.call(LOOK)
+        assert asyncio.get_running_loop().time() == RETRY_AFTER_S_DEFAULT
+
+    in_session(story, HttpResponse(429, b"slow down"), GOOD)
+
+
+def test_a_429_says_how_long_the_meter_is_closed() -> None:
+    async def story(session: Session, transport: Scripted) -> None:
+        reading = asyncio.create_task(session.call(LOOK))
+        await asyncio.sleep(0.001)
+        await session.call(DO)
+        assert asyncio.get_running_loop().time() >= 7, "the venue said 7 s to another call of the same budget"
+        await reading
+
+    in_session(story, HttpResponse(429, b"", {"retry-after": "7"}), GOOD, GOOD)
+
+
+def test_reads_leave_a_share_of_the_budget_to_acting_calls() -> None:
+    async def story(session: Session, transport: Scripted) -> None:
+        reads = [asyncio.create_task(session.call(LOOK)) for _ in range(12)]
+        await asyncio.sleep(1)
+        assert sum(read.done() for read in reads) == 8
+        await session.call(DO)
+        assert asyncio.get_running_loop().time() == 1, "acting waits for nobody's curiosity"
+        await asyncio.gather(*reads)
+        assert asyncio.get_running_loop().time() >= 60
+
+    in_session(story, *[GOOD] * 13)
 
 
 class Stating(Dialect):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
@@ -13,6 +14,7 @@ from exchange_clients.domain.side import Side
 from exchange_clients.trading.events import Event, FeedLost, FeedResumed, ForeignFill, LeverageSet, OrderUpdate, Tick
 from exchange_clients.trading.intents import (
     AdoptPositionIntent,
+    CancelIntent,
     ClosePairIntent,
     FetchAccountIntent,
     FetchBookIntent,
@@ -34,9 +36,11 @@ LIMITS = ExecutionLimits(clip_usd=Decimal(450), cycles_max=2, spread_bps_max=50)
 class Story:
     """A pair with an order tracker beside it, as the bot has."""
 
-    def __init__(self, leverage_venues: frozenset[str] = frozenset(), size: str = "0.3") -> None:
+    def __init__(
+        self, leverage_venues: frozenset[str] = frozenset(), size: str = "0.3", limits: ExecutionLimits = LIMITS
+    ) -> None:
         self.now_ms = 1_000_000
-        self.pair = PairedExecution(plan(size), LIMITS, OrderNames("story"), leverage_venues, self.now_ms)
+        self.pair = PairedExecution(plan(size), limits, OrderNames("story"), leverage_venues, self.now_ms)
         self.tracker = OrderTracker()
         self.intents: deque[Intent] = deque(self.pair.start())
         self.see_books()
@@ -153,6 +157,37 @@ def test_each_attempt_to_hedge_reaches_further_then_the_lead_is_given_back() -> 
     assert story.pair.cycles == 1
 
 
+def test_a_naked_leg_is_given_back_in_time_however_many_attempts_are_left() -> None:
+    """A hedge that is never filled, with rungs enough for an hour: the bound in time counts by itself."""
+    rungs = tuple(10.0 + step for step in range(1_000))
+    story = Story(limits=replace(LIMITS, hedge_slippage_bps=rungs, naked_ms_max=10_000))
+    lead, hedges = story.fill(), 0
+    naked_since_ms = story.now_ms
+    while (order := story.order()).purpose is Purpose.HEDGE:
+        hedges += 1
+        story.later(700)
+        story.answer(order, OrderStatus.CANCELLED, "0")
+    assert 1 < hedges < len(rungs) and order.purpose is Purpose.UNWIND
+    assert (order.request.instrument, order.request.size) == (lead.request.instrument, lead.request.size)
+    assert 10_000 < story.now_ms - naked_since_ms <= 11_000
+
+
+def test_an_order_that_rests_too_long_is_cancelled() -> None:
+    """Ours are immediate-or-cancel; a venue that lets one rest all the same must not fill it later at an old price."""
+    story = Story()
+    order = story.order()
+    story.answer(order, OrderStatus.OPEN, "0")
+    story.later(LIMITS.order_ms_max - 1)
+    assert not story.asked(CancelIntent)
+    story.later(LIMITS.retry_ms + 2)
+    assert CancelIntent(order.request.instrument, order.request.client_order_id) in story.intents
+    assert story.quiet(), "nothing new while it is out"
+    story.intents.clear()
+    story.answer(order, OrderStatus.CANCELLED, "0")
+    story.later(LIMITS.retry_ms + 1)
+    assert story.order().purpose is Purpose.ENTER
+
+
 def test_rounds_of_opening_and_unwinding_are_counted_and_stopped() -> None:
     story = Story()
     for _ in range(LIMITS.cycles_max):
@@ -246,6 +281,18 @@ def test_the_venue_wins_after_two_readings_that_agree() -> None:
     assert Decimal(story.held("east")) == Decimal("0.2")
     story.later(1100)
     assert story.order().purpose is Purpose.UNWIND
+
+
+def test_a_position_that_was_read_before_the_last_order_proves_nothing() -> None:
+    """Answers that were under way while we traded show the past, however often they repeat it."""
+    story = opened()
+    last_order_ms = story.now_ms
+    story.later(60_000)
+    story.intents.clear()
+    for asked_ms in (last_order_ms - LIMITS.settle_ms - 1, last_order_ms - 1):
+        story.hear(account("east", "0.2", asked_ms))
+    assert not story.asked(AdoptPositionIntent)
+    assert Decimal(story.held("east")) == Decimal("0.3")
 
 
 def test_a_pair_that_could_not_be_closed_is_not_forgotten() -> None:

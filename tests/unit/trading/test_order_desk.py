@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+import msgspec
 import pytest
 
 from exchange_clients import errors
 from exchange_clients.domain.events import BookEvent
-from exchange_clients.domain.orders import Order, OrderRequest
+from exchange_clients.domain.orders import Order, OrderRequest, TimeInForce
 from exchange_clients.domain.side import Side
 from exchange_clients.sandbox.virtual_loop import run_virtual
 from exchange_clients.trading.events import Tick
 from exchange_clients.trading.inbox import Inbox, InboxFull
+from exchange_clients.trading.intents import CancelIntent
 from exchange_clients.trading.order_desk import OrderDesk
 from exchange_clients.trading.order_names import OrderNames, name_of
 from exchange_clients.trading.records import SendRefused, SendUnknown
@@ -98,3 +100,20 @@ def test_order_names_depend_on_the_run_and_the_count_alone() -> None:
     assert OrderNames("run", used=2).next() == first[2]
     assert OrderNames("other").next() != first[0]
     assert len(set(first)) == 3
+
+
+def test_a_cancellation_reaches_the_venue_by_the_name_of_the_order(tmp_path: object) -> None:
+    async def main() -> list[object]:
+        stage = BotWorld(1, tmp_path)  # type: ignore[arg-type]
+        stage.build()
+        assert stage.clock is not None
+        desk, name = OrderDesk(stage.clients, stage.clock), name_of("run", 1)
+        request = place(name, Side.BUY, "0.1").request
+        far_away = msgspec.structs.replace(request, price=request.instrument.round_price(2000.0, Side.BUY))
+        await desk.place(msgspec.structs.replace(far_away, time_in_force=TimeInForce.GTC))
+        resting = stage.exchanges["east"].orders("ours")
+        await desk.cancel(CancelIntent(request.instrument, name))
+        await desk.cancel(CancelIntent(request.instrument, name))  # already gone: nothing to say
+        return [len(resting), len(stage.exchanges["east"].orders("ours"))]
+
+    assert run_virtual(main) == [1, 0]
