@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 from exchange_clients.base import BaseFundingAdapter
 from exchange_clients.domain.funding import FundingObservation
 from exchange_clients.domain.market import MarketStats
+from exchange_clients.engine.guarded import guard
 from exchange_clients.engine.session import Dialect, Session
 from exchange_clients.engine.wiring import Wiring
 
 
 class VenueFundingAdapter(BaseFundingAdapter):
     """One session, without an account. Rates and figures come from one `snapshot`."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        guard(cls)
 
     def __init__(self, wiring: Wiring, dialect: Dialect | None = None) -> None:
         self._clock = wiring.clock

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from exchange_clients.base import BaseExchangeClient
+from exchange_clients.engine.guarded import guard
 from exchange_clients.engine.session import Dialect, Session
-from exchange_clients.engine.stream import Stream, StreamDialect
+from exchange_clients.engine.stream import Stream
+from exchange_clients.engine.stream_dialect import StreamDialect
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.errors import Misconfigured
 
 
 class VenueClient(BaseExchangeClient):
     """One session and one stream of one account."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        guard(cls)
 
     def __init__(self, wiring: Wiring, dialect: Dialect, streams: StreamDialect) -> None:
         self._clock = wiring.clock

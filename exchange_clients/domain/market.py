@@ -1,5 +1,7 @@
 """Observations of a market. Prices and sizes are float64, decoded straight from the wire; time is the venue's, in ms."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from exchange_clients.domain.assets import Asset
@@ -15,6 +17,11 @@ class Level(msgspec.Struct, frozen=True, gc=False):
 
     price: float
     size: float
+
+
+def to_levels(levels: Iterable[Level]) -> list[Level]:
+    """Levels without the names that a venue gives them."""
+    return [Level(level.price, level.size) for level in levels]
 
 
 class OrderBook(msgspec.Struct, frozen=True, gc=False):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 
+from exchange_clients.domain.events import BookEvent
 from exchange_clients.domain.market import Level, OrderBook
 from exchange_clients.domain.provenance import Provenance
+from exchange_clients.engine.endpoint import SequenceRule
 
 
 class Gap(Exception):
@@ -23,17 +25,17 @@ class _Side:
         self.keys: list[float] = []
         self.levels: list[Level] = []
 
-    def put(self, level: Level) -> None:
-        keys, key = self.keys, level.price * self.sign
+    def put(self, price: float, size: float) -> None:
+        keys, key = self.keys, price * self.sign
         at = bisect_left(keys, key)
         if at < len(keys) and keys[at] == key:
-            if level.size:
-                self.levels[at] = level
+            if size:
+                self.levels[at] = Level(price, size)
             else:
                 del keys[at], self.levels[at]
-        elif level.size:
+        elif size:
             keys.insert(at, key)
-            self.levels.insert(at, level)
+            self.levels.insert(at, Level(price, size))
 
     def remove(self, price: float) -> None:
         key = price * self.sign
@@ -47,18 +49,22 @@ class _Side:
 
 
 class BookBuilder:
-    """One instrument's book. `depth`: levels per side that `book` shows.
+    """One instrument's book. `depth`: levels per side that `book` shows. `rule`: the channel's, which says what a gap is.
 
     `put_bid`, `put_ask` set one level, whose size 0 removes it. `remove_bid`, `remove_ask` take the level at a price away; absent
     is fine. They run for every level of every frame, so they are the sides' own methods.
     """
 
-    def __init__(self, venue: str, symbol: str, provenance: Provenance, depth: int) -> None:
+    def __init__(
+        self, venue: str, symbol: str, provenance: Provenance, depth: int = 20, rule: SequenceRule = SequenceRule.INCREMENT
+    ) -> None:
         self._venue = venue
         self._symbol = symbol
         self._provenance = provenance
         self._depth = depth
+        self._rule = rule
         self._sequence: int | None = None
+        self.time_ms = 0
         self._bids, self._asks = _Side(-1), _Side(1)
         self.put_bid, self.remove_bid = self._bids.put, self._bids.remove
         self.put_ask, self.remove_ask = self._asks.put, self._asks.remove
@@ -73,17 +79,18 @@ class BookBuilder:
         self._bids.clear()
         self._asks.clear()
 
-    def advance(self, sequence: int, after: int | None = None, *, overlaps: bool = False) -> bool:
-        """The next frame ends at `sequence` and continues `after` (None: the number before). False: skip it (already applied, or no
-        snapshot yet). Raises Gap when one is missing. `overlaps`: a frame may begin before what is known (ranges of numbers).
+    def advance(self, sequence: int, after: int | None = None) -> bool:
+        """The next frame ends at `sequence` and continues `after`, where the channel's rule has frames say so (CHAIN: the number
+        before; RANGE: one less than its first). False: skip it (already applied, or no snapshot yet). Raises Gap when one is missing.
         """
         expected = self._sequence
-        if expected is None:
+        if expected is None or sequence <= expected:
             return False
-        if sequence <= expected:
-            return False
-        after = sequence - 1 if after is None else after
-        if after > expected or (after < expected and not overlaps):
+        if self._rule is SequenceRule.INCREMENT:
+            after = sequence - 1
+        elif after is None:
+            raise Gap(f"frame {sequence} does not say what it continues")
+        if after > expected or (after < expected and self._rule is not SequenceRule.RANGE):
             raise Gap(f"frame {expected + 1} is missing, {after + 1} to {sequence} came")
         self._sequence = sequence
         return True
@@ -91,16 +98,21 @@ class BookBuilder:
     def put_bids(self, levels: Iterable[Level]) -> None:
         """Set bid levels; size 0 removes one."""
         for level in levels:
-            self.put_bid(level)
+            self.put_bid(level.price, level.size)
 
     def put_asks(self, levels: Iterable[Level]) -> None:
         """Set ask levels; size 0 removes one."""
         for level in levels:
-            self.put_ask(level)
+            self.put_ask(level.price, level.size)
 
-    def book(self, time_ms: int) -> OrderBook:
+    def state(self, depth: int | None) -> BookEvent | None:
+        """The best `depth` levels a side, as of `time_ms`; None before a snapshot. Raises Gap as `book` does."""
+        return None if self._sequence is None else BookEvent(self.book(self.time_ms, depth))
+
+    def book(self, time_ms: int, depth: int | None = None) -> OrderBook:
         """The best `depth` levels now. Raises Gap when bid and ask cross: something was lost without a number saying so."""
-        bids, asks, depth = self._bids.levels, self._asks.levels, self._depth
+        bids, asks = self._bids.levels, self._asks.levels
+        depth = self._depth if depth is None else depth
         if bids and asks and bids[0].price >= asks[0].price:
             raise Gap(f"the book crosses: bid {bids[0].price} ≥ ask {asks[0].price}")
         return OrderBook(self._venue, self._symbol, bids[:depth], asks[:depth], time_ms, self._provenance, self._sequence)

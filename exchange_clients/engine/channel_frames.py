@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import msgspec
 
 from exchange_clients.engine.endpoint import Channel
-from exchange_clients.engine.stream import StreamDialect, Topic
+from exchange_clients.engine.stream_dialect import StreamDialect, Topic
 
 Data = TypeVar("Data")
 

@@ -60,12 +60,17 @@ class SequenceRule(StrEnum):
     NONE = "events without order numbers"
     SNAPSHOT = "every frame is complete"
     INCREMENT = "a snapshot, then changes numbered without gaps"
+    CHAIN = "a snapshot, then changes that name the one before"
+    RANGE = "a snapshot, then changes that cover ranges of numbers"
 
 
 class Channel(msgspec.Struct, frozen=True):
-    """One kind of stream. `name`: the venue's. `frame`: the wire type of a whole frame. `private`: needs a login.
+    """One kind of stream. `name`: the venue's. `frame`: the wire type of a whole frame. `sequence`: what counts as a gap.
 
-    `conflate`: a slow reader gets only the newest state (for snapshots of a state, never for events).
+    `private`: the stream logs in before it asks for such a topic, and only then. `conflate`: a slow reader gets only the newest
+    state (for snapshots of a state, never for events). `silence_s_max`: seconds without a frame, on a socket that lives, after which
+    the topic is told as lost and asked for again; infinite where silence is normal. `keyed_by`: what stands before the market's name
+    in a frame, so that topics of one channel are told apart without decoding ("" where a dialect's `key` does it).
     """
 
     name: str
@@ -73,3 +78,5 @@ class Channel(msgspec.Struct, frozen=True):
     sequence: SequenceRule
     private: bool = False
     conflate: bool = False
+    silence_s_max: float = float("inf")
+    keyed_by: bytes = b""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import count
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from exchange_clients.engine.endpoint import Channel
-from exchange_clients.engine.stream import Confirmed, Control, Denied, StreamDialect, Topic
+from exchange_clients.engine.stream_dialect import Confirmed, Control, Denied, LoginDenied, StreamDialect, Topic
 from exchange_clients.errors import AuthenticationFailed, Refused
 
 LOGIN_ID = 0
@@ -63,7 +63,7 @@ class JsonRpcStreams(StreamDialect):
             return Confirmed(str(answer.id))
         text, code = f"{answer.error.message} {answer.error.data or ''}".strip(), str(answer.error.code)
         if answer.id == LOGIN_ID:
-            return Denied("", AuthenticationFailed(self._venue, "stream login", text, code))
+            return LoginDenied(AuthenticationFailed(self._venue, "stream login", text, code))
         return Denied(str(answer.id or ""), Refused(self._venue, "subscribe", text, code))
 
     def request(self, method: str, params: dict[str, str], number: int) -> bytes:
@@ -75,11 +75,12 @@ class JsonRpcStreams(StreamDialect):
         channel: Channel,
         market: str,
         name: str,
-        handler: Callable[[Any], Iterable[Any]],
+        handler: Callable[[Any], Any],
         on_start: Callable[[], None] = lambda: None,
+        state: Callable[[int | None], Any] | None = None,
     ) -> Topic:
         """The topic of a channel. `market` fills `{market}` in the channel's name."""
         number, wanted = next(self._ids), channel.name.format(market=market)
         on = self.request("subscribe", {"channel": wanted}, number)
         off = self.request("unsubscribe", {"channel": wanted}, next(self._ids))
-        return Topic(channel, name, wanted.encode(), "", str(number), on, off, handler, on_start)
+        return Topic(channel, name, wanted.encode(), "", str(number), on, off, handler, on_start, state=state)

@@ -4,120 +4,39 @@
  subscribe ─► connecting ─► logging in ─► subscribing ─┴► live ──► Lost(reason) to every topic
                                              confirmed: Connected, later Resumed
 
-Connectivity goes to readers as ordinary events. Only the transport's failures reconnect; anything else that goes wrong in a
-handler ends the reader's iteration with that error, loudly.
+Connectivity goes to readers as ordinary events. What concerns one topic (a gap, a refusal, silence on a living socket, a frame that
+can't be read) stays with that topic: it alone is told, asked for again at its own pace, or ended. Only the transport's failures
+reconnect. A frame that a handler can't make sense of, whatever Python calls that, is the venue's word that we do not know: readers
+are told what could not be read, and that they should fetch what matters.
 """
 
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from exchange_clients.domain.events import Connected, Lost, Resumed
 from exchange_clients.engine.book_builder import Gap
 from exchange_clients.engine.endpoint import Channel
+from exchange_clients.engine.live_topic import UNREADABLE, LiveTopic
 from exchange_clients.engine.retry import backoff_s
+from exchange_clients.engine.stream_dialect import Answer, Confirmed, Denied, LoginDenied, StreamDialect, Topic
 from exchange_clients.engine.subscription import Subscription
 from exchange_clients.engine.transport import Socket, TransportFailure
 from exchange_clients.engine.wiring import Wiring
-from exchange_clients.errors import ExchangeError, Misconfigured, ProtocolViolation, Refused
+from exchange_clients.errors import ExchangeError, NotSent, OutcomeUnknown, RateLimited, StaleData
 
 CONFIRM_WITHIN_S = 10.0
 BACKOFF_S_FIRST = 0.05
 BACKOFF_S_MAX = 15.0
-WAITING_FRAMES_MAX = 10_000
-
-
-class Confirmed(msgspec.Struct, frozen=True):
-    """The venue confirmed the topic whose `Topic.confirms_as` is `key`."""
-
-    key: str
-
-
-class Denied(msgspec.Struct, frozen=True):
-    """The venue refused the topic whose `Topic.confirms_as` is `key` (empty: all that are unconfirmed)."""
-
-    key: str
-    error: ExchangeError
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """The venue wants `frame` in reply (a pong)."""
-
-    frame: bytes
-
-
-Control = Confirmed | Denied | Answer | None
-
-
-@dataclass(frozen=True)
-class Topic:
-    """What one subscription wants.
-
-    `token`: what `StreamDialect.token` gives for its frames. `key`: tells topics that share a token apart, compared with
-    `StreamDialect.key`. `handler`: a decoded frame → events; it may raise Gap. `on_start`: runs before every (re)subscription, to
-    forget state. `subscribe`, `unsubscribe`: frames to send.
-    """
-
-    channel: Channel
-    name: str
-    token: bytes
-    key: str
-    confirms_as: str | None
-    subscribe: bytes | Callable[[], bytes]
-    unsubscribe: bytes
-    handler: Callable[[Any], Iterable[Any]]
-    on_start: Callable[[], None] = lambda: None
-    snapshot: Callable[[], Awaitable[Iterable[Any]]] | None = None
-
-
-class StreamDialect(ABC):
-    """What differs between venues on a WebSocket."""
-
-    heartbeat: bytes | None = None
-    heartbeat_every_s: float = 20.0
-    silence_s_max: float = 60.0
-
-    @abstractmethod
-    def token(self, frame: bytes) -> bytes:
-        """Where a frame belongs, peeked without decoding; b"" for control frames."""
-
-    def key(self, channel: Channel, frame: Any) -> str:
-        """Tells apart topics of one token from the decoded frame."""
-        return ""
-
-    @abstractmethod
-    def control(self, frame: bytes) -> Control:
-        """Read a frame that belongs to no topic."""
-
-    async def address(self, base: str) -> str:
-        """Where to connect: `base`, or with a path or a key that only a call can tell. Runs before every connect."""
-        return base
-
-    async def login(self, socket: Socket) -> None:  # noqa: B027  # most venues want none
-        """Send what opens the private channels. Runs after every connect."""
-
-    def headers(self) -> dict[str, str]:
-        """Headers of the handshake."""
-        return {}
-
-
-@dataclass(slots=True)
-class _Live:
-    """A topic with its reader. `push`: how its events reach the reader."""
-
-    topic: Topic
-    subscription: Subscription
-    push: Callable[[Any], None]
-    confirmed: bool = False
-    ever_confirmed: bool = False
-    blind: bool = False
-    waiting: list[Any] | None = None
+AGAIN_S_MAX = 60.0
+CALM_S = 5.0
+NAMES_WITHIN_S = 0.5
+LOGINS_MAX = 3
+FRAME_SHOWN_BYTES = 200
 
 
 @dataclass(slots=True)
@@ -126,14 +45,16 @@ class _Route:
 
     decode: Callable[[bytes], Any]
     channel: Channel
-    topics: dict[str, list[_Live]] = field(default_factory=dict)
+    mark: bytes
+    is_lazy: bool
+    topics: dict[str, list[LiveTopic]] = field(default_factory=dict)
 
-    def all(self) -> list[_Live]:
+    def all(self) -> list[LiveTopic]:
         return [live for lives in self.topics.values() for live in lives]
 
 
 class Stream:
-    """A venue's socket for one account. Opens with the first subscription, closes with the last."""
+    """A venue's socket for one account. Opens with the first subscription, closes with the last (a little later)."""
 
     def __init__(self, venue: str, wiring: Wiring, dialect: StreamDialect) -> None:
         self._venue = venue
@@ -145,80 +66,103 @@ class Stream:
         self._gone: asyncio.Future[str] | None = None
         self._runner: asyncio.Task[None] | None = None
         self._last_frame_at = 0.0
+        self._last_number: int | None = None
         self._is_deaf = False
+        self._is_logged_in = False
+        self._logins_denied = 0
+        self._unnamed: list[ExchangeError] = []
+        self._in_question: LiveTopic | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop_time: Callable[[], float] = lambda: 0.0
 
-    def subscribe(self, *topics: Topic) -> Subscription:
-        """Start reading `topics` as one sequence of events. Raises ValueError when one of them is being read already.
+    def subscribe(self, *topics: Topic, depth: int | None = None) -> Subscription:
+        """Start reading `topics` as one sequence of events. `depth`: levels a side, where they are books.
 
-        Topics of one token and key share frames (an order and its fill, say); what is asked for in the same words is asked once.
-
-        A single topic of a conflated channel is conflated; several together never are, since none stands for the others.
+        Several readers may read a topic of the same name; the venue is asked once. A single topic of a conflated channel is
+        conflated; several together never are, since none stands for the others.
         """
-        for topic in topics:
-            if any(live.topic.name == topic.name for live in self._shared(topic)):
-                raise ValueError(f"{self._venue}: {topic.name} is being streamed already")
-        subscription = Subscription(
+        lives: list[LiveTopic] = []
+        reader = Subscription(
+            venue=self._venue,
+            topics=[topic.name for topic in topics],
             conflate=len(topics) == 1 and topics[0].channel.conflate,
-            on_close=lambda: self._unsubscribe(lives),
-            on_overflow=lambda: self._drop_socket(f"the reader of {topics[0].name} is too slow"),
+            depth=depth,
+            on_close=lambda: self._leave(lives, reader),
         )
-        lives = [self._add(topic, subscription) for topic in topics]
+        new: list[LiveTopic] = []
+        for topic in topics:
+            live = next((live for live in self._shared(topic) if live.topic.name == topic.name), None)
+            if live is None:
+                live = self._add(topic)
+                new.append(live)
+            lives.append(live)
+            live.join(reader)
         if self._runner is None or self._runner.done():
             self._runner = asyncio.get_running_loop().create_task(self._run(), name=f"stream {self._venue}")
-        elif self._socket is not None:
-            for live in lives:
-                self._ask(live)
-        return subscription
+        elif self._socket is not None and new:
+            if any(live.topic.channel.private for live in new) and not self._is_logged_in:
+                self._start(self._enter_and_ask(self._socket, new))
+            else:
+                for live in new:
+                    self._ask(live)
+        return reader
 
     async def close(self) -> None:
         """End every reader's iteration and the socket."""
         for live in self._lives():
-            live.subscription.end()
+            for reader in live.readers:
+                reader.end()
+            self._calm(live)
         self._routes.clear()
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._runner] if self._runner is not None else [])]
+        for task in tasks:
             task.cancel()
-        if self._runner is not None:
-            self._runner.cancel()
-            await asyncio.gather(self._runner, return_exceptions=True)
-            self._runner = None
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._runner = None
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
-    def _lives(self) -> list[_Live]:
+    def _lives(self) -> list[LiveTopic]:
         return [live for route in self._routes.values() for live in route.all()]
 
-    def _shared(self, topic: Topic) -> list[_Live]:
-        """Who reads the frames of `topic` already."""
+    def _shared(self, topic: Topic) -> list[LiveTopic]:
+        """What reads the frames of `topic` already."""
         route = self._routes.get(topic.token)
         return [] if route is None else route.topics.get(topic.key, [])
 
-    def _add(self, topic: Topic, subscription: Subscription) -> _Live:
+    def _add(self, topic: Topic) -> LiveTopic:
         route = self._routes.get(topic.token)
         if route is None:
+            decode = msgspec.json.Decoder(topic.channel.frame, strict=False).decode
             route = self._routes[topic.token] = _Route(
-                msgspec.json.Decoder(topic.channel.frame, strict=False).decode, topic.channel
+                decode,
+                topic.channel,
+                topic.channel.keyed_by,
+                topic.channel.conflate and topic.state is None and topic.snapshot is None,
             )
-        push = subscription.push_state if topic.channel.conflate else subscription.push
-        live = _Live(topic, subscription, push)
+        live = LiveTopic(topic, route.decode, self._on_trouble)
         route.topics.setdefault(topic.key, []).append(live)
         return live
 
-    def _unsubscribe(self, lives: Iterable[_Live]) -> None:
+    def _leave(self, lives: Iterable[LiveTopic], reader: Subscription) -> None:
         for live in lives:
-            topic, route = live.topic, self._routes.get(live.topic.token)
-            if route is None or live not in route.topics.get(topic.key, ()):
-                continue
-            route.topics[topic.key].remove(live)
-            if route.topics[topic.key]:
-                continue
-            del route.topics[topic.key]
-            if not route.topics:
-                del self._routes[topic.token]
-            if self._socket is not None and topic.unsubscribe:
-                self._socket.send(topic.unsubscribe)
+            if live.leave(reader) and self._forget(live) and self._socket is not None and live.topic.unsubscribe:
+                self._socket.send(live.topic.unsubscribe)
+
+    def _forget(self, live: LiveTopic) -> bool:
+        """Its frames go nowhere any more. False when others still read the same frames, or it was forgotten before."""
+        self._calm(live)
+        topic, route = live.topic, self._routes.get(live.topic.token)
+        if route is None or live not in route.topics.get(topic.key, ()):
+            return False
+        route.topics[topic.key].remove(live)
+        if route.topics[topic.key]:
+            return False
+        del route.topics[topic.key]
+        if not route.topics:
+            del self._routes[topic.token]
+        return True
 
     async def _run(self) -> None:
         failures = 0
@@ -236,30 +180,60 @@ class Stream:
         loop = asyncio.get_running_loop()
         self._loop_time = loop.time  # looked up once: every frame asks
         self._gone = gone = loop.create_future()
-        self._is_deaf = False
+        self._is_deaf = self._is_logged_in = False
+        self._last_number = None
+        self._unnamed.clear()
         try:
-            self._socket = await self._wiring.websocket.connect(
+            socket = self._socket = await self._wiring.websocket.connect(
                 await self._dialect.address(self._wiring.websocket_url),
                 self._dialect.headers(),
                 self._on_frame,
                 lambda reason: _settle(gone, reason),
             )
-            self._last_frame_at = loop.time()
-            await self._dialect.login(self._socket)
         except TransportFailure as failure:
             return failure.reason
-        except ExchangeError as refused:
-            self._drop_socket("login failed")
-            if isinstance(refused, (Misconfigured, ProtocolViolation, Refused)):
-                for live in self._lives():
-                    live.subscription.fail(refused)
-                self._routes.clear()
-            return refused.detail
+        except ExchangeError as error:
+            return self._no_way_in(error)
+        self._last_frame_at = loop.time()
+        if any(live.topic.channel.private for live in self._lives()):
+            await self._enter(socket)
         return None
+
+    def _no_way_in(self, error: ExchangeError) -> str:
+        """No address to dial: what can pass is waited for, what can't ends every reader."""
+        if not _may_pass(error):
+            for live in self._lives():
+                self._end(live, error)
+        return error.detail
+
+    async def _enter(self, socket: Socket) -> None:
+        """Log in, once per connection. A refusal ends private topics only."""
+        self._is_logged_in = True
+        try:
+            await self._dialect.login(socket)
+        except ExchangeError as error:
+            if _may_pass(error):
+                self._drop_socket(f"login failed: {error.detail}")
+                return
+            self._end_private(error)
+
+    async def _enter_and_ask(self, socket: Socket, lives: list[LiveTopic]) -> None:
+        await self._enter(socket)
+        if self._socket is socket:
+            for live in lives:
+                if live.readers:
+                    self._ask(live)
+
+    def _end_private(self, error: ExchangeError) -> None:
+        self._is_logged_in = False
+        for live in self._lives():
+            if live.topic.channel.private:
+                self._end(live, error)
 
     async def _serve(self) -> str:
         """Subscribe everything and stay until the socket is gone; returns why it is."""
         for live in self._lives():
+            live.tries = 0
             self._ask(live)
         assert self._gone is not None
         keeper = asyncio.get_running_loop().create_task(self._keep_alive())
@@ -270,54 +244,88 @@ class Stream:
             self._socket = None
 
     async def _keep_alive(self) -> None:
-        """Heartbeats out; silence or a missing confirmation ends the socket."""
-        loop = asyncio.get_running_loop()
-        dialect, started = self._dialect, loop.time()
-        period = min(dialect.heartbeat_every_s, dialect.silence_s_max / 2, CONFIRM_WITHIN_S)
-        last_beat = started
+        """Heartbeats out; silence or a missing confirmation is noticed; leases are renewed."""
+        loop, dialect = asyncio.get_running_loop(), self._dialect
+        last_beat = last_renewal = loop.time()
         while self._socket is not None:
-            await asyncio.sleep(period)
+            silences = [live.topic.channel.silence_s_max / 2 for live in self._lives()]
+            await asyncio.sleep(
+                min(dialect.heartbeat_every_s, dialect.silence_s_max / 2, CONFIRM_WITHIN_S, dialect.renew_every_s, *silences)
+            )
             now = loop.time()
-            waiting = [live.topic.name for live in self._lives() if not live.confirmed]
-            if waiting and now - started > CONFIRM_WITHIN_S:
-                self._drop_socket(f"no confirmation of {', '.join(waiting)} within {CONFIRM_WITHIN_S:g} s")
+            if not self._routes:
+                self._drop_socket("nobody reads any more")
             elif now - self._last_frame_at > dialect.silence_s_max:
                 self._drop_socket(f"silent for {now - self._last_frame_at:.0f} s")
-            elif dialect.heartbeat is not None and self._socket is not None and now - last_beat >= dialect.heartbeat_every_s:
+            else:
+                self._look_at_topics(now)
+            if dialect.heartbeat is not None and self._socket is not None and now - last_beat >= dialect.heartbeat_every_s:
                 self._socket.send(dialect.heartbeat)
                 last_beat = now
-            if not waiting:
-                started = now
+            if self._socket is not None and now - last_renewal >= dialect.renew_every_s:
+                last_renewal = now
+                try:
+                    await dialect.renew()
+                except ExchangeError as error:
+                    self._drop_socket(f"the lease could not be renewed: {error.detail}")
 
-    def _ask(self, live: _Live) -> None:
-        live.confirmed = False
-        topic = live.topic
-        topic.on_start()
+    def _look_at_topics(self, now: float) -> None:
+        """What is not confirmed in time, and what has gone silent while the socket lives."""
+        lives = [live for live in self._lives() if live.asked_at >= 0]
+        late = [live for live in lives if not live.confirmed and live.again is None and now - live.asked_at > CONFIRM_WITHIN_S]
+        if late and not any(live.confirmed for live in lives):
+            names = ", ".join(live.topic.name for live in late)
+            self._drop_socket(f"no confirmation of {names} within {CONFIRM_WITHIN_S:g} s")
+            return
+        for live in late:
+            self._start_over(live, f"no confirmation within {CONFIRM_WITHIN_S:g} s")
+        for live in lives:
+            quiet = now - live.heard_at
+            if live.confirmed and live.again is None and quiet > live.topic.channel.silence_s_max:
+                self._start_over(live, f"silent for {quiet:.0f} s while the socket lives")
+
+    def _ask(self, live: LiveTopic) -> None:
+        self._calm(live)
+        topic, now = live.topic, self._loop_time()
+        live.start()
+        live.asked_at = live.heard_at = now
         if topic.snapshot is not None:
-            live.waiting = []
-            self._start(self._splice(live, topic.snapshot))
-        if self._socket is not None:
-            frame = topic.subscribe() if callable(topic.subscribe) else topic.subscribe
-            if frame and not any(other.confirmed for other in self._shared(topic) if other is not live):
-                self._socket.send(frame)
-            if topic.confirms_as is None:
-                self._tell_live(live)
+            self._start(self._splice(live))
+        if self._socket is None:
+            return
+        frame = topic.subscribe() if callable(topic.subscribe) else topic.subscribe
+        if frame and not any(other.confirmed for other in self._shared(topic) if other is not live):
+            self._socket.send(frame)
+        if topic.confirms_as is None:
+            live.tell_live()
 
-    async def _splice(self, live: _Live, snapshot: Callable[[], Awaitable[Iterable[Any]]]) -> None:
+    def _calm(self, live: LiveTopic) -> None:
+        if live.again is not None:
+            live.again.cancel()
+            live.again = None
+
+    async def _splice(self, live: LiveTopic) -> None:
         """Frames wait until the state that they continue has been read."""
-        waiting = live.waiting
+        waiting, snapshot = live.waiting, live.topic.snapshot
+        assert snapshot is not None
         try:
             events = await snapshot()
         except ExchangeError as error:
-            self._drop_socket(f"no snapshot of {live.topic.name}: {error}")
+            if live.waiting is waiting:
+                self._on_trouble(live, Gap(f"no snapshot: {error.detail}") if _may_pass(error) else error, b"")
             return
         if live.waiting is not waiting or waiting is None:
             return  # started over meanwhile
         live.waiting = None
-        self._hand_over(live, events)
+        live.tell_live()
+        try:
+            live.hand_over(events)
+        except Gap as gap:
+            self._on_trouble(live, gap, b"")
+            return
         for frame in waiting:
-            if live.waiting is None:
-                self._deliver(live, frame)
+            if live.waiting is None and live.again is None:
+                live.deliver(frame)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -335,84 +343,156 @@ class Stream:
 
     def _tell_lost(self, reason: str) -> None:
         for live in self._lives():
-            live.confirmed = False
-            if live.ever_confirmed and not live.blind:
-                live.blind = True
-                live.subscription.push(Lost(self._venue, live.topic.name, reason))
+            self._calm(live)
+            live.tell_lost(reason)
 
     def _on_frame(self, frame: bytes) -> None:
         if self._is_deaf:
             return
-        self._last_frame_at = self._loop_time()
+        now = self._last_frame_at = self._loop_time()
+        if self._dialect.numbers_frames and not self._is_next(frame):
+            return
         route = self._routes.get(self._token(frame))
         if route is None:
             self._on_control(frame)
             return
+        mark, lives = route.mark, None
+        if mark:
+            start = frame.find(mark) + len(mark)
+            lives = route.topics.get(frame[start : frame.find(b'"', start)].decode(), ())
+            if route.is_lazy or not lives:
+                for live in lives:
+                    live.heard_at = now
+                    live.offer(frame)
+                return
         try:
             decoded = route.decode(frame)
-        except msgspec.MsgspecError as error:
-            detail = f"a frame does not fit the protocol: {error}"
-            self._fail_route(route, ProtocolViolation(self._venue, route.channel.name, detail, frame, str(error)))
+        except UNREADABLE as error:
+            for live in route.all():
+                self._on_trouble(live, error, frame)
             return
-        for live in route.topics.get(self._key(route.channel, decoded), ()):
-            self._deliver(live, decoded)
+        for live in tuple(route.topics.get(self._key(route.channel, decoded), ()) if lives is None else lives):
+            live.heard_at = now
+            live.deliver(decoded)
 
-    def _deliver(self, live: _Live, decoded: Any) -> None:
-        if live.waiting is not None:
-            live.waiting.append(decoded)
-            if len(live.waiting) > WAITING_FRAMES_MAX:
-                self._start_over(live, f"no snapshot within {WAITING_FRAMES_MAX} frames")
+    def _is_next(self, frame: bytes) -> bool:
+        """Whether a frame's number on this connection follows the one before; otherwise the connection is of no use."""
+        number, last = self._dialect.number(frame), self._last_number
+        if number is None:
+            return True
+        self._last_number = number
+        if last is None or number == last + 1:
+            return True
+        self._drop_socket(f"frame {last + 1} of this connection is missing, {number} came")
+        return False
+
+    def _on_trouble(self, live: LiveTopic, trouble: BaseException, frame: bytes) -> None:
+        """Something of one topic could not be read. A state is asked for again; of events it is told that some were missed."""
+        reason = trouble.detail if isinstance(trouble, ExchangeError) else str(trouble)
+        if isinstance(trouble, UNREADABLE):
+            reason = f"a frame does not fit the protocol: {type(trouble).__name__} {reason} in {frame[:FRAME_SHOWN_BYTES]!r}"
+        if isinstance(trouble, (Gap, StaleData)) or (isinstance(trouble, UNREADABLE) and live.topic.channel.conflate):
+            self._start_over(live, reason)
+        elif isinstance(trouble, UNREADABLE):
+            for reader in live.readers:
+                reader.missed(reason)
+        else:
+            self._end(live, trouble)
+
+    def _end(self, live: LiveTopic, error: BaseException) -> None:
+        """The topic is over for everybody who reads it, and may be asked for afresh."""
+        live.fail(error)
+        self._forget(live)
+
+    def _start_over(self, live: LiveTopic, reason: str) -> None:
+        """This topic alone is asked for again, everything else goes on: at once, or later and later when that does not help."""
+        if live.again is not None:
             return
-        try:
-            self._hand_over(live, live.topic.handler(decoded))
-        except Gap as gap:
-            self._start_over(live, str(gap))
-        except (ExchangeError, ArithmeticError, LookupError, TypeError, ValueError) as bug:
-            live.subscription.fail(bug)
-
-    def _hand_over(self, live: _Live, events: Iterable[Any]) -> None:
-        for event in events:
-            if not live.confirmed or live.blind:
-                self._tell_live(live)
-            live.push(event)
-
-    def _start_over(self, live: _Live, reason: str) -> None:
-        """A gap: this topic alone is asked for again, everything else goes on."""
-        if not live.blind and live.ever_confirmed:
-            live.blind = True
-            live.subscription.push(Lost(self._venue, live.topic.name, reason))
+        now = self._loop_time()
+        live.tell_lost(reason)
         if self._socket is not None and live.topic.unsubscribe:
             self._socket.send(live.topic.unsubscribe)
-        self._ask(live)
+        live.tries = live.tries + 1 if live.tries and now - live.asked_at < max(CALM_S, 2 * self._patience(live)) else 1
+        if live.tries == 1:
+            self._ask(live)
+            return
+        pause = backoff_s(live.tries - 1, self._wiring.random, 1.0, AGAIN_S_MAX)
+        live.again = asyncio.get_running_loop().call_later(pause, self._ask_again, live)
+
+    def _patience(self, live: LiveTopic) -> float:
+        limit = live.topic.channel.silence_s_max
+        return CONFIRM_WITHIN_S if limit == float("inf") else max(limit, CONFIRM_WITHIN_S)
+
+    def _ask_again(self, live: LiveTopic) -> None:
+        live.again = None
+        if self._socket is not None and live.readers:
+            self._ask(live)
 
     def _on_control(self, frame: bytes) -> None:
-        control = self._dialect.control(frame)
-        if control is None:
-            return
+        try:
+            control = self._dialect.control(frame)
+        except UNREADABLE:
+            return  # words that nobody knows; topics that they were meant for are asked for again when they stay unconfirmed
         if isinstance(control, Answer):
             if self._socket is not None:
                 self._socket.send(control.frame)
+        elif isinstance(control, Confirmed):
+            self._logins_denied = 0
+            for live in self._lives():
+                if live.topic.confirms_as == control.key and live.asked_at >= 0:
+                    live.tell_live()
+        elif isinstance(control, LoginDenied):
+            self._start(self._on_login_denied(control.error))
+        elif control is not None:
+            self._on_denied(control)
+
+    async def _on_login_denied(self, error: ExchangeError) -> None:
+        self._logins_denied += 1
+        if self._logins_denied <= LOGINS_MAX and await self._dialect.login_again(error):
+            self._drop_socket(f"the session was refused: {error.detail}")
+        else:
+            self._end_private(error)
+
+    def _on_denied(self, denied: Denied) -> None:
+        unsure = [live for live in self._lives() if not live.confirmed and live.asked_at >= 0]
+        if denied.key:
+            for live in unsure:
+                if live.topic.confirms_as == denied.key:
+                    self._end(live, denied.error)
+        elif self._in_question is not None:
+            self._end(self._in_question, denied.error)
+        elif len(unsure) == 1:
+            self._end(unsure[0], denied.error)
+        elif unsure:
+            self._unnamed.append(denied.error)
+            if len(self._unnamed) == 1:
+                self._start(self._find_denied())
+
+    async def _find_denied(self) -> None:
+        """The venue refused something without saying what: what it does not confirm meanwhile is asked for again, one by one."""
+        await asyncio.sleep(NAMES_WITHIN_S)
+        errors = self._unnamed.copy()
+        self._unnamed.clear()
+        unsure = [live for live in self._lives() if not live.confirmed and live.asked_at >= 0 and live.again is None]
+        if len(unsure) <= len(errors):
+            for live, error in zip(unsure, errors, strict=False):
+                self._end(live, error)
             return
-        for live in self._lives():
-            if isinstance(control, Confirmed):
-                if live.topic.confirms_as == control.key and not live.confirmed:
-                    self._tell_live(live)
-            elif not live.confirmed and control.key in ("", live.topic.confirms_as):
-                live.subscription.fail(control.error)
+        try:
+            for live in unsure:
+                self._in_question = live
+                self._ask(live)
+                for _ in range(int(CONFIRM_WITHIN_S / NAMES_WITHIN_S)):
+                    await asyncio.sleep(NAMES_WITHIN_S)
+                    if live.confirmed or not live.readers or live not in self._shared(live.topic):
+                        break
+        finally:
+            self._in_question = None
 
-    def _tell_live(self, live: _Live) -> None:
-        """The topic is confirmed (by word or by its first frame). A conflated state says so with its next frame instead."""
-        live.confirmed = True
-        if not live.ever_confirmed:
-            live.ever_confirmed = True
-            live.subscription.push(Connected(self._venue, live.topic.name))
-        elif live.blind:
-            live.blind = False
-            live.subscription.push(Resumed(self._venue, live.topic.name))
 
-    def _fail_route(self, route: _Route, error: ExchangeError) -> None:
-        for live in route.all():
-            live.subscription.fail(error)
+def _may_pass(error: ExchangeError) -> bool:
+    """Whether the same may work a moment later."""
+    return isinstance(error, (NotSent, OutcomeUnknown, RateLimited, StaleData))
 
 
 def _settle(gone: asyncio.Future[str], reason: str) -> None:

@@ -25,7 +25,6 @@ from exchange_clients.venue_client import VenueClient
 
 FILLS_PER_PAGE_MAX = 2000
 FUNDINGS_PER_PAGE_MAX = 500
-LEVELS_SHOWN = 20
 NO_MATCH = "could not immediately match"
 
 
@@ -151,10 +150,10 @@ class HyperliquidClient(VenueClient):
             book = wire.to_book(frame.data, symbol, provenance)
             if book.is_crossed():
                 raise Gap("the book crosses")
-            return (BookEvent(book if depth >= LEVELS_SHOWN else book.top(depth)),)
+            return (BookEvent(book),)
 
         which = {"coin": instrument.venue_symbol}
-        return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, f"book {symbol}", which, on_frame))
+        return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, f"book {symbol}", which, on_frame), depth=depth)
 
     def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
         def on_frame(frame: wire.OrderUpdatesFrame) -> list[OrderEvent]:

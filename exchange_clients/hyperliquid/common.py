@@ -67,7 +67,7 @@ CANCEL_BY_CLOID = _exchange("cancelByCloid")
 BATCH_MODIFY = _exchange("batchModify")
 UPDATE_LEVERAGE = _exchange("updateLeverage")
 
-BOOK_CHANNEL = Channel("l2Book", wire.L2BookFrame, SequenceRule.SNAPSHOT, conflate=True)
+BOOK_CHANNEL = Channel("l2Book", wire.L2BookFrame, SequenceRule.SNAPSHOT, conflate=True, keyed_by=b'"coin":"')
 ORDERS_CHANNEL = Channel("orderUpdates", wire.OrderUpdatesFrame, SequenceRule.NONE, private=True)
 FILLS_CHANNEL = Channel("userFills", wire.UserFillsFrame, SequenceRule.NONE, private=True)
 ACCOUNT_CHANNEL = Channel("webData2", wire.WebData2Frame, SequenceRule.SNAPSHOT, private=True, conflate=True)

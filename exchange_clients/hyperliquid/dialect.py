@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from exchange_clients import errors
 from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.channel_frames import ChannelFrames
-from exchange_clients.engine.endpoint import Call, Channel
+from exchange_clients.engine.endpoint import Call
 from exchange_clients.engine.nonce import NonceSource
 from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.session import Dialect
-from exchange_clients.engine.stream import Confirmed, Control, Denied
+from exchange_clients.engine.stream_dialect import Confirmed, Control, Denied
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.hyperliquid import common, wire
@@ -69,9 +67,6 @@ class HyperliquidStreams(ChannelFrames):
 
     heartbeat_every_s = 30.0
     asked_in, channel_key, market_key, account_key = "subscription", "type", "coin", "user"
-
-    def key(self, channel: Channel, frame: Any) -> str:
-        return frame.data.coin if channel is common.BOOK_CHANNEL else ""
 
     def control(self, frame: bytes) -> Control:
         if not frame.startswith(b"{"):

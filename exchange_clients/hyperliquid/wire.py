@@ -16,7 +16,7 @@ from exchange_clients.domain.account import Balance, FeeRates, Position
 from exchange_clients.domain.assets import identify
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, PriceRule
-from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade
+from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade, to_levels
 from exchange_clients.domain.numbers import exact
 from exchange_clients.domain.orders import ByClientId, Fill, Liquidity, Order, OrderRef, OrderStatus, TimeInForce
 from exchange_clients.domain.provenance import Provenance
@@ -287,7 +287,7 @@ def to_instruments(meta: Meta) -> list[Instrument]:
 
 def to_book(book: L2Book, symbol: str, provenance: Provenance) -> OrderBook:
     bids, asks = book.levels
-    return OrderBook(VENUE, symbol, bids, asks, book.time, provenance)  # type: ignore[arg-type]  # L2Level is a Level
+    return OrderBook(VENUE, symbol, to_levels(bids), to_levels(asks), book.time, provenance)
 
 
 def to_stats(meta: AssetMeta, ctx: AssetCtx, now_ms: int, provenance: Provenance) -> MarketStats:

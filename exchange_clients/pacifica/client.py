@@ -21,9 +21,8 @@ from exchange_clients.domain.orders import ByClientId, ByVenueId, Fill, Order, O
 from exchange_clients.engine.book_builder import Gap
 from exchange_clients.engine.channel_frames import DataFrame
 from exchange_clients.engine.endpoint import Channel, Endpoint
-from exchange_clients.engine.merge import Merged
 from exchange_clients.engine.paging import pages_by_cursor
-from exchange_clients.engine.subscription import Subscription
+from exchange_clients.engine.stream_dialect import Topic
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.pacifica import common, wire
 from exchange_clients.pacifica.dialect import PacificaDialect, PacificaStreams
@@ -166,22 +165,23 @@ class PacificaClient(VenueClient):
             full = wire.to_book(frame.data, symbol, provenance)
             if full.is_crossed():
                 raise Gap("the book crosses")
-            return (BookEvent(full.top(depth)),)
+            return (BookEvent(full),)
 
         which, name = {"symbol": instrument.venue_symbol, "agg_level": 1}, f"book {symbol}"
-        return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, name, which, on_frame, on_start))
+        topic = self._streams.topic(common.BOOK_CHANNEL, name, which, on_frame, on_start)
+        return self._stream.subscribe(topic, depth=depth)
 
     def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
         def on_frame(frame: DataFrame[list[wire.OrderRow]]) -> list[OrderEvent]:
             return [OrderEvent(wire.to_order(row)) for row in frame.data]
 
-        return self._of_account_channel(common.ORDERS_CHANNEL, "orders", on_frame)
+        return self._stream.subscribe(self._own(common.ORDERS_CHANNEL, "orders", on_frame))
 
     def stream_fills(self) -> EventStream[FillEvent | Connectivity]:
         def on_frame(frame: DataFrame[list[wire.FillRow]]) -> list[FillEvent]:
             return [FillEvent(wire.to_fill(row)) for row in frame.data]
 
-        return self._of_account_channel(common.FILLS_CHANNEL, "fills", on_frame)
+        return self._stream.subscribe(self._own(common.FILLS_CHANNEL, "fills", on_frame))
 
     def stream_account(self) -> EventStream[AccountEvent | Connectivity]:
         def on_positions(frame: DataFrame[list[wire.PositionRow]]) -> tuple[AccountEvent]:
@@ -199,11 +199,13 @@ class PacificaClient(VenueClient):
             )
             return (AccountEvent(self.venue, None, balance),)
 
-        positions = self._of_account_channel(common.POSITIONS_CHANNEL, "positions", on_positions)
-        return Merged(positions, self._of_account_channel(common.ACCOUNT_CHANNEL, "account", on_account))
+        return self._stream.subscribe(
+            self._own(common.POSITIONS_CHANNEL, "positions", on_positions),
+            self._own(common.ACCOUNT_CHANNEL, "account", on_account),
+        )
 
-    def _of_account_channel(self, channel: Channel, name: str, handler: Callable[[Any], Iterable[Any]]) -> Subscription:
-        return self._stream.subscribe(self._streams.topic(channel, name, {"account": self._account()}, handler))
+    def _own(self, channel: Channel, name: str, handler: Callable[[Any], Iterable[Any]]) -> Topic:
+        return self._streams.topic(channel, name, {"account": self._account()}, handler)
 
     def _account(self) -> str:
         return self._credential("account")

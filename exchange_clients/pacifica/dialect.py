@@ -11,7 +11,7 @@ from exchange_clients.engine.channel_frames import ChannelFrames
 from exchange_clients.engine.endpoint import Call, Channel, Retry
 from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.session import Dialect
-from exchange_clients.engine.stream import Confirmed, Control, Denied
+from exchange_clients.engine.stream_dialect import Confirmed, Control, Denied
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.pacifica import common, wire

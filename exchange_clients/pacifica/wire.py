@@ -16,7 +16,7 @@ from exchange_clients.domain.account import Balance, FeeRates, Position
 from exchange_clients.domain.assets import identify
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, PriceRule
-from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade
+from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade, to_levels
 from exchange_clients.domain.numbers import exact
 from exchange_clients.domain.orders import ByVenueId, Fill, Liquidity, Order, OrderStatus, TimeInForce
 from exchange_clients.domain.provenance import Provenance
@@ -252,7 +252,7 @@ def to_instruments(markets: list[Market]) -> list[Instrument]:
 
 def to_book(book: Book, symbol: str, provenance: Provenance) -> OrderBook:
     bids, asks = book.l
-    return OrderBook(VENUE, symbol, bids, asks, book.t, provenance, book.li or None)  # type: ignore[arg-type]  # BookLevel is a Level
+    return OrderBook(VENUE, symbol, to_levels(bids), to_levels(asks), book.t, provenance, book.li or None)
 
 
 def to_stats(row: PriceRow, provenance: Provenance) -> MarketStats:

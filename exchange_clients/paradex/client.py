@@ -21,7 +21,7 @@ from exchange_clients.engine.endpoint import Channel, Endpoint
 from exchange_clients.engine.json_rpc import RpcFrame
 from exchange_clients.engine.paging import pages_by_cursor
 from exchange_clients.engine.refusals import refused
-from exchange_clients.engine.stream import Topic
+from exchange_clients.engine.stream_dialect import Topic
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.paradex import common, wire
 from exchange_clients.paradex.dialect import ParadexDialect, ParadexStreams
@@ -149,26 +149,28 @@ class ParadexClient(VenueClient):
         raise errors.ProtocolViolation(self.venue, "account info", "the venue does not list the account that asks")
 
     def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:
-        builder = BookBuilder(self.venue, instrument.symbol, self._provenance, depth)
+        builder = BookBuilder(self.venue, instrument.symbol, self._provenance, rule=common.BOOK_CHANNEL.sequence)
         put = {"BUY": builder.put_bid, "SELL": builder.put_ask}
         remove = {"BUY": builder.remove_bid, "SELL": builder.remove_ask}
 
-        def on_frame(frame: RpcFrame[wire.BookChange]) -> tuple[BookEvent, ...]:
+        def on_frame(frame: RpcFrame[wire.BookChange]) -> bool:
             change = frame.params.data
             if change.update_type == "s":
                 builder.reset(change.seq_no)
             elif not builder.advance(change.seq_no):
-                return ()
+                return False
             for level in change.inserts:
-                put[level.side](level)
+                put[level.side](level.price, level.size)
             for level in change.updates:
-                put[level.side](level)
+                put[level.side](level.price, level.size)
             for level in change.deletes:
                 remove[level.side](level.price)
-            return (BookEvent(builder.book(change.last_updated_at)),)
+            builder.time_ms = change.last_updated_at
+            return True
 
         name, market = f"book {instrument.symbol}", instrument.venue_symbol
-        return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, market, name, on_frame, builder.forget))
+        topic = self._streams.topic(common.BOOK_CHANNEL, market, name, on_frame, builder.forget, builder.state)
+        return self._stream.subscribe(topic, depth=depth)
 
     def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
         return self._stream.subscribe(self._own(common.ORDERS_CHANNEL, "orders", lambda row: OrderEvent(wire.to_order(row))))

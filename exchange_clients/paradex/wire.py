@@ -15,7 +15,7 @@ from exchange_clients.domain.account import Balance, FeeRates, Position
 from exchange_clients.domain.assets import Asset, identify
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, PriceRule
-from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade
+from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade, to_levels
 from exchange_clients.domain.numbers import exact
 from exchange_clients.domain.orders import Fill, Liquidity, Order, OrderStatus, TimeInForce
 from exchange_clients.domain.provenance import Provenance
@@ -251,8 +251,8 @@ def to_instrument(market: Market) -> Instrument:
 
 
 def to_book(book: RestBook, symbol: str, depth: int, provenance: Provenance) -> OrderBook:
-    bids: list[Level] = [*sorted(book.bids, key=lambda level: -level.price)[:depth]]
-    asks: list[Level] = [*sorted(book.asks, key=lambda level: level.price)[:depth]]
+    bids = to_levels(sorted(book.bids, key=lambda level: -level.price)[:depth])
+    asks = to_levels(sorted(book.asks, key=lambda level: level.price)[:depth])
     return OrderBook(VENUE, symbol, bids, asks, book.last_updated_at, provenance, book.seq_no)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-from exchange_clients.base import BaseExchangeClient, Capability
+from exchange_clients.base import BaseExchangeClient, Capability, EventStream
 from exchange_clients.domain.events import (
     AccountEvent,
     BookEvent,
@@ -26,10 +26,10 @@ from exchange_clients.trading.records import FillSeen, OrderSeen
 StreamEvent = BookEvent | OrderEvent | FillEvent | AccountEvent | Connectivity
 
 StreamOf = (
-    AsyncIterator[BookEvent | Connectivity]
-    | AsyncIterator[OrderEvent | Connectivity]
-    | AsyncIterator[FillEvent | Connectivity]
-    | AsyncIterator[AccountEvent | Connectivity]
+    EventStream[BookEvent | Connectivity]
+    | EventStream[OrderEvent | Connectivity]
+    | EventStream[FillEvent | Connectivity]
+    | EventStream[AccountEvent | Connectivity]
 )
 
 Wait = Callable[[], Awaitable[None]]
@@ -38,10 +38,11 @@ Wait = Callable[[], Awaitable[None]]
 
 async def pump(stream: StreamOf, put: Callable[[Item], None], venue: str, feed: str, symbol: str | None = None) -> None:
     """Hand on every event of one stream. `feed`: book, orders, fills or account. Errors of the stream pass through."""
-    async for event in stream:
-        item = translate(event, venue, feed, symbol)
-        if item is not None:
-            put(item)
+    async with stream as events:
+        async for event in events:
+            item = translate(event, venue, feed, symbol)
+            if item is not None:
+                put(item)
     put(FeedLost(venue, feed, symbol, "the stream ended"))
 
 

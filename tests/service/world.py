@@ -92,7 +92,7 @@ class RowsAdapter(BaseFundingAdapter):
     async def close(self) -> None:
         pass
 
-    async def rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
+    async def _rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
         raise Unsupported(self.name, "rate_history", "rows have no past")
 
     async def current_rates(self) -> Sequence[FundingObservation]:

@@ -31,7 +31,7 @@ def test_any_sequence_of_changes_gives_the_sorted_best_levels(seed: int) -> None
         if size == 0 and random.random() < 0.5:
             (kept.remove_bid if side == "bid" else kept.remove_ask)(price)
         else:
-            (kept.put_bid if side == "bid" else kept.put_ask)(Level(price, size))
+            (kept.put_bid if side == "bid" else kept.put_ask)(price, size)
         book = kept.book(0)
         assert [(level.price, level.size) for level in book.bids] == sorted(bids.items(), reverse=True)[:20]
         assert [(level.price, level.size) for level in book.asks] == sorted(asks.items())[:20]
@@ -59,7 +59,7 @@ def test_sequence_numbers_skip_the_old_and_refuse_a_hole() -> None:
 
 def test_a_crossed_book_is_a_gap() -> None:
     kept = builder()
-    kept.put_bid(Level(10.0, 1.0))
-    kept.put_ask(Level(10.0, 1.0))
+    kept.put_bid(10.0, 1.0)
+    kept.put_ask(10.0, 1.0)
     with pytest.raises(Gap, match="crosses"):
         kept.book(0)

@@ -14,9 +14,10 @@ from exchange_clients.domain.events import Connected
 from exchange_clients.domain.provenance import Environment, Provenance
 from exchange_clients.engine.book_builder import BookBuilder, Gap
 from exchange_clients.engine.clock import LoopClock
-from exchange_clients.engine.endpoint import Call, Endpoint, Meter, Retry
+from exchange_clients.engine.endpoint import Call, Endpoint, Meter, Retry, SequenceRule
 from exchange_clients.engine.session import Dialect, Session
-from exchange_clients.engine.stream import Answer, Stream, Topic
+from exchange_clients.engine.stream import Stream
+from exchange_clients.engine.stream_dialect import Answer, Topic
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.sandbox.virtual_loop import run_virtual
@@ -126,7 +127,7 @@ def test_frames_wait_for_the_state_that_they_continue() -> None:
     """Backpack and Aster section 9: subscribe, buffer, read the book, drop what it holds already, splice the rest."""
 
     async def story(stream: Stream, server: Server) -> None:
-        book = BookBuilder("venue", "BTC", Provenance.SANDBOX, 5)
+        book = BookBuilder("venue", "BTC", Provenance.SANDBOX, 5, SequenceRule.RANGE)
 
         async def snapshot() -> list[str]:
             await asyncio.sleep(3)
@@ -134,7 +135,7 @@ def test_frames_wait_for_the_state_that_they_continue() -> None:
             return ["book at 10"]
 
         def change(frame: Frame) -> list[str]:
-            return [f"change {frame.v}"] if book.advance(frame.v, frame.v - 1, overlaps=True) else []
+            return [f"change {frame.v}"] if book.advance(frame.v, frame.v - 1) else []
 
         reader = stream.subscribe(replace(topic("a", change), snapshot=snapshot, on_start=book.forget))
         await asyncio.sleep(1)
@@ -148,22 +149,24 @@ def test_frames_wait_for_the_state_that_they_continue() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sequence", "after", "overlaps", "applies"),
+    ("rule", "sequence", "after", "applies"),
     [
-        (11, None, False, True),
-        (15, 10, False, True),
-        (15, 8, True, True),
-        (9, 8, True, False),
-        (15, 12, True, None),
-        (15, 9, False, None),
+        (SequenceRule.INCREMENT, 11, None, True),
+        (SequenceRule.INCREMENT, 12, 10, None),
+        (SequenceRule.CHAIN, 15, 10, True),
+        (SequenceRule.CHAIN, 15, 9, None),
+        (SequenceRule.CHAIN, 15, None, None),
+        (SequenceRule.RANGE, 15, 8, True),
+        (SequenceRule.RANGE, 9, 8, False),
+        (SequenceRule.RANGE, 15, 12, None),
     ],
 )
-def test_every_way_of_numbering(sequence: int, after: int | None, overlaps: bool, applies: bool | None) -> None:
-    """+1; a chain of names (GRVT, Lighter, Aster); ranges (Backpack, edgeX)."""
-    book = BookBuilder("venue", "BTC", Provenance.SANDBOX, 5)
+def test_every_way_of_numbering(rule: SequenceRule, sequence: int, after: int | None, applies: bool | None) -> None:
+    """+1; a chain of names (GRVT, Lighter, Aster); ranges (Backpack, edgeX). The channel's row says which."""
+    book = BookBuilder("venue", "BTC", Provenance.SANDBOX, 5, rule)
     book.reset(10)
     if applies is None:
         with pytest.raises(Gap):
-            book.advance(sequence, after, overlaps=overlaps)
+            book.advance(sequence, after)
     else:
-        assert book.advance(sequence, after, overlaps=overlaps) is applies
+        assert book.advance(sequence, after) is applies

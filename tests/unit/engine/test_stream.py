@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -15,11 +16,12 @@ from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.book_builder import Gap
 from exchange_clients.engine.clock import LoopClock
 from exchange_clients.engine.endpoint import Channel, SequenceRule
-from exchange_clients.engine.stream import Confirmed, Control, Denied, Stream, StreamDialect, Topic
+from exchange_clients.engine.stream import Stream
+from exchange_clients.engine.stream_dialect import Blind, Confirmed, Control, Denied, LoginDenied, StreamDialect, Topic
 from exchange_clients.engine.subscription import QUEUE_EVENTS_MAX
 from exchange_clients.engine.transport import OnClose, OnFrame, Socket, TransportFailure
 from exchange_clients.engine.wiring import Wiring
-from exchange_clients.errors import AuthenticationFailed, ProtocolViolation, Refused
+from exchange_clients.errors import AuthenticationFailed, ExchangeError, Refused
 from exchange_clients.sandbox.virtual_loop import run_virtual
 
 
@@ -35,6 +37,8 @@ class Talk(StreamDialect):
     heartbeat_every_s = 20.0
     silence_s_max = 60.0
     refuses_login = False
+    can_log_in_again = False
+    logins = 0
 
     def token(self, frame: bytes) -> bytes:
         return frame.split(b'"')[3] if frame.startswith(b'{"c"') else b""
@@ -43,9 +47,15 @@ class Talk(StreamDialect):
         said = msgspec.json.decode(frame)
         if "ok" in said:
             return Confirmed(said["ok"])
+        if "stranger" in said:
+            return LoginDenied(AuthenticationFailed("venue", "login", "unknown session"))
         return Denied(said["no"], Refused("venue", "subscribe", "no such topic")) if "no" in said else None
 
+    async def login_again(self, error: ExchangeError) -> bool:
+        return self.can_log_in_again
+
     async def login(self, socket: Socket) -> None:
+        self.logins += 1
         if self.refuses_login:
             raise AuthenticationFailed("venue", "login", "wrong key")
 
@@ -59,6 +69,8 @@ class Server:
         self.unreachable = 0
         self.confirms = True
         self.answers_pings = True
+        self.refuses_unnamed: set[str] = set()
+        self.is_slow = False
 
     async def connect(
         self, url: str, headers: Mapping[str, str], on_frame: OnFrame, on_close: OnClose, timeout_s: float = 10.0
@@ -84,8 +96,13 @@ class Server:
         pass
 
     def react(self, frame: bytes) -> None:
-        if frame.startswith(b"+") and self.confirms:
-            self.say(ok=frame[1:].decode())
+        name = frame[1:].decode()
+        if frame.startswith(b"+") and name in self.refuses_unnamed:
+            self.say(no="")
+        elif frame.startswith(b"+") and self.confirms and not self.is_slow:
+            self.say(ok=name)
+        elif frame.startswith(b"+") and self.confirms:
+            asyncio.get_running_loop().call_later(3, lambda: self.say(ok=name))
         elif frame == b"ping" and self.answers_pings:
             self.say(pong=1)
 
@@ -97,11 +114,15 @@ class Server:
 
 
 EVENTS = Channel("events", Frame, SequenceRule.NONE)
+PRIVATE = Channel("events", Frame, SequenceRule.NONE, private=True)
+KEYED = Channel("states", Frame, SequenceRule.SNAPSHOT, conflate=True, keyed_by=b'"c":"')
+PACED = Channel("states", Frame, SequenceRule.SNAPSHOT, conflate=True, silence_s_max=4.0)
 STATES = Channel("states", Frame, SequenceRule.SNAPSHOT, conflate=True)
 
 
 def topic(name: str, handler: Callable[[Frame], Any] = lambda f: (f.v,), channel: Channel = EVENTS) -> Topic:
-    return Topic(channel, name, name.encode(), "", name, b"+" + name.encode(), b"-" + name.encode(), handler)
+    key = name if channel is KEYED else ""
+    return Topic(channel, name, name.encode(), key, name, b"+" + name.encode(), b"-" + name.encode(), handler)
 
 
 def play(story: Callable[[Stream, Server], Coroutine[Any, Any, Any]], dialect: StreamDialect | None = None) -> Any:
@@ -236,36 +257,86 @@ def test_a_refused_topic_ends_its_reader_only() -> None:
     play(story)
 
 
-def test_a_refused_login_ends_every_reader() -> None:
+def test_a_refused_login_ends_private_readers_only() -> None:
     async def story(stream: Stream, server: Server) -> None:
-        reader = stream.subscribe(topic("a"))
+        public, private = stream.subscribe(topic("a")), stream.subscribe(topic("mine", channel=PRIVATE))
         with pytest.raises(AuthenticationFailed):
-            await take(reader, 1)
+            await take(private, 1)
+        server.data("a", 1)
+        assert kinds(await take(public, 2)) == [Connected, 1]
+        again = stream.subscribe(topic("mine", channel=PRIVATE))
+        dialect.refuses_login = False
+        assert kinds(await take(again, 1)) == [Connected]
 
     dialect = Talk()
     dialect.refuses_login = True
     play(story, dialect)
 
 
-def test_an_unreadable_frame_is_a_protocol_violation_not_silence() -> None:
+def test_nobody_logs_in_for_public_topics() -> None:
+    async def story(stream: Stream, server: Server) -> None:
+        first = stream.subscribe(topic("a"))
+        await take(first, 1)
+        assert dialect.logins == 0
+        second = stream.subscribe(topic("mine", channel=PRIVATE))
+        await take(second, 1)
+        assert dialect.logins == 1
+
+    dialect = Talk()
+    play(story, dialect)
+
+
+def test_a_login_that_the_venue_denies_later_is_tried_with_a_fresh_token() -> None:
+    async def story(stream: Stream, server: Server) -> None:
+        public, private = stream.subscribe(topic("a")), stream.subscribe(topic("mine", channel=PRIVATE))
+        await asyncio.sleep(1)
+        server.say(stranger=1)
+        await asyncio.sleep(5)
+        server.data("mine", 1)
+        assert kinds(await take(private, 4)) == [Connected, Lost, Resumed, 1]
+        assert server.connections == 2 and dialect.logins == 2
+        dialect.can_log_in_again = False
+        server.say(stranger=1)
+        with pytest.raises(AuthenticationFailed):
+            await take(private, 1)
+        assert kinds(await take(public, 3)) == [Connected, Lost, Resumed]
+
+    dialect = Talk()
+    dialect.can_log_in_again = True
+    play(story, dialect)
+
+
+def test_an_unreadable_frame_is_told_and_the_topic_lives_on() -> None:
     async def story(stream: Stream, server: Server) -> None:
         reader = stream.subscribe(topic("a"))
         await asyncio.sleep(1)
         server.on_frame(b'{"c":"a","v":"many"}')
-        with pytest.raises(ProtocolViolation) as violation:
-            await take(reader, 2)
-        assert b"many" in violation.value.raw
+        server.data("a", 2)
+        events = await take(reader, 4)
+        assert kinds(events) == [Connected, Lost, Resumed, 2] and "many" in events[1].reason
 
     play(story)
 
 
-def test_a_bug_in_a_handler_is_loud() -> None:
+def test_a_word_that_a_handler_does_not_know_is_told_and_the_topic_lives_on() -> None:
     async def story(stream: Stream, server: Server) -> None:
-        reader = stream.subscribe(topic("a", lambda f: {}[f.v]))
+        words = {2: "two"}
+        reader = stream.subscribe(topic("a", lambda f: [words[f.v]]))
         await asyncio.sleep(1)
         server.data("a", 1)
-        with pytest.raises(KeyError):
-            await take(reader, 2)
+        server.data("a", 2)
+        events = await take(reader, 4)
+        assert kinds(events) == [Connected, Lost, Resumed, "two"] and "KeyError" in events[1].reason
+
+    play(story)
+
+
+def test_a_row_that_can_not_be_read_is_told_and_the_others_come() -> None:
+    async def story(stream: Stream, server: Server) -> None:
+        reader = stream.subscribe(topic("a", lambda f: [1, Blind("row 2 has no size"), 3]))
+        await asyncio.sleep(1)
+        server.data("a", 0)
+        assert kinds(await take(reader, 5)) == [Connected, 1, Lost, Resumed, 3]
 
     play(story)
 
@@ -285,16 +356,17 @@ def test_states_are_conflated_and_connectivity_is_kept() -> None:
     play(story)
 
 
-def test_a_reader_that_sleeps_too_long_is_told() -> None:
+def test_a_reader_that_sleeps_too_long_is_told_and_harms_no_other() -> None:
     async def story(stream: Stream, server: Server) -> None:
-        reader = stream.subscribe(topic("a"))
+        reader, brisk = stream.subscribe(topic("a")), stream.subscribe(topic("a"))
         await asyncio.sleep(1)
+        await take(brisk, 1)
         for value in range(QUEUE_EVENTS_MAX + 10):
             server.data("a", value)
-        await asyncio.sleep(10)
-        server.data("a", -1)
+            assert await take(brisk, 1) == [value]
         events = await take(reader, 3)
-        assert kinds(events) == [Lost, Resumed, -1] and "slow" in events[0].reason
+        assert kinds(events)[:2] == [Lost, Resumed] and "slow" in events[0].reason
+        assert server.connections == 1
 
     play(story)
 
@@ -315,10 +387,194 @@ def test_closing_ends_the_iteration() -> None:
     play(story)
 
 
-def test_a_topic_has_one_reader() -> None:
+def test_readers_share_a_topic() -> None:
     async def story(stream: Stream, server: Server) -> None:
-        stream.subscribe(topic("a"))
-        with pytest.raises(ValueError, match="already"):
-            stream.subscribe(topic("a"))
+        first = stream.subscribe(topic("a"))
+        await asyncio.sleep(1)
+        second = stream.subscribe(topic("a"))
+        server.data("a", 1)
+        assert kinds(await take(first, 2)) == kinds(await take(second, 2)) == [Connected, 1]
+        await first.aclose()
+        server.data("a", 2)
+        assert await take(second, 1) == [2] and server.sent.count(b"+a") == 1 and b"-a" not in server.sent
+        await second.aclose()
+        assert server.sent.count(b"-a") == 1
+
+    play(story)
+
+
+def test_a_late_reader_of_a_state_gets_it_at_once() -> None:
+    async def story(stream: Stream, server: Server) -> None:
+        first = stream.subscribe(topic("a", channel=STATES))
+        await asyncio.sleep(1)
+        server.data("a", 7)
+        assert kinds(await take(first, 2)) == [Connected, 7]
+        async with stream.subscribe(topic("a", channel=STATES)) as second:
+            assert kinds(await take(second, 2)) == [Connected, 7]
+
+    play(story)
+
+
+def test_a_state_that_nobody_reads_is_not_decoded() -> None:
+    """1,000 frames arrive in one turn of the loop: the newest is decoded, once, for both readers."""
+    decoded = []
+
+    def read(frame: Frame) -> tuple[int]:
+        decoded.append(frame.v)
+        return (frame.v,)
+
+    async def story(stream: Stream, server: Server) -> None:
+        readers = [stream.subscribe(topic("a", read, KEYED)) for _ in range(2)]
+        await asyncio.sleep(1)
+        for value in range(1000):
+            server.data("a", value)
+        for reader in readers:
+            assert kinds(await take(reader, 2)) == [Connected, 999]
+        assert decoded == [999]
+
+    play(story)
+
+
+def test_changes_are_all_applied_and_the_state_is_built_when_read() -> None:
+    total, built = [0], []
+
+    def change(frame: Frame) -> bool:
+        total[0] += frame.v
+        return True
+
+    def state(depth: int | None) -> int:
+        built.append(depth)
+        return total[0]
+
+    async def story(stream: Stream, server: Server) -> None:
+        reader = stream.subscribe(replace(topic("a", change, STATES), state=state), depth=5)
+        await asyncio.sleep(1)
+        for _ in range(1000):
+            server.data("a", 1)
+        assert kinds(await take(reader, 2)) == [Connected, 1000] and built == [5]
+
+    play(story)
+
+
+def test_watched_left_and_watched_again() -> None:
+    async def story(stream: Stream, server: Server) -> None:
+        for turn in range(200):
+            async with stream.subscribe(topic("a", channel=STATES)) as reader:
+                await asyncio.sleep(0.01)
+                server.data("a", turn)
+                assert kinds(await take(reader, 2)) == [Connected, turn]
+        assert server.connections == 1 and server.sent.count(b"+a") == server.sent.count(b"-a") == 200
+
+    play(story)
+
+
+def test_a_refused_topic_can_be_asked_for_again() -> None:
+    async def story(stream: Stream, server: Server) -> None:
+        server.confirms = False
+        reader = stream.subscribe(topic("a"))
+        await asyncio.sleep(1)
+        server.say(no="a")
+        with pytest.raises(Refused):
+            await take(reader, 1)
+        server.confirms = True
+        assert kinds(await take(stream.subscribe(topic("a")), 1)) == [Connected]
+
+    play(story)
+
+
+def test_a_refusal_without_a_name_finds_its_topic() -> None:
+    async def story(stream: Stream, server: Server) -> None:
+        server.refuses_unnamed = {"bad"}
+        good, bad, better = (stream.subscribe(topic(name)) for name in ("good", "bad", "better"))
+        with pytest.raises(Refused):
+            await take(bad, 1)
+        assert kinds([*await take(good, 1), *await take(better, 1)]) == [Connected, Connected]
+        assert server.connections == 1
+
+    play(story)
+
+
+def test_a_refusal_without_a_name_among_the_unconfirmed_is_found_by_asking_one_by_one() -> None:
+    async def story(stream: Stream, server: Server) -> None:
+        server.refuses_unnamed, server.is_slow = {"bad"}, True
+        good, bad = stream.subscribe(topic("good")), stream.subscribe(topic("bad"))
+        with pytest.raises(Refused):
+            await take(bad, 1)
+        assert kinds(await take(good, 1)) == [Connected]
+
+    play(story)
+
+
+def test_a_dead_topic_on_a_living_socket_is_told_and_asked_for_again_at_its_own_pace() -> None:
+    async def story(stream: Stream, server: Server) -> None:
+        reader, other = stream.subscribe(topic("a", channel=PACED)), stream.subscribe(topic("b"))
+        await asyncio.sleep(0.1)
+        server.data("a", 1)
+        assert kinds(await take(reader, 2)) == [Connected, 1]
+        events = await take(reader, 1)
+        assert kinds(events) == [Lost] and "socket lives" in events[0].reason
+        await asyncio.sleep(300)
+        assert 4 < server.sent.count(b"+a") < 40  # again and again, but later and later
+        server.data("a", 2)
+        assert kinds(await take(other, 1)) == [Connected] and server.connections == 1
+        assert 2 in await take(reader, 2 * server.sent.count(b"+a"))
+
+    play(story)
+
+
+def test_frames_numbered_through_the_connection() -> None:
+    class Numbered(Talk):
+        numbers_frames = True
+
+        def number(self, frame: bytes) -> int | None:
+            return msgspec.json.decode(frame).get("v")
+
+    async def story(stream: Stream, server: Server) -> None:
+        reader = stream.subscribe(topic("a"))
+        await asyncio.sleep(1)
+        server.data("a", 1)
+        server.data("a", 2)
+        server.data("a", 4)
+        assert kinds(await take(reader, 5)) == [Connected, 1, 2, Lost, Resumed]
+        assert server.connections == 2
+
+    play(story, Numbered())
+
+
+def test_a_lease_is_renewed_and_a_lost_one_dials_again() -> None:
+    class Leased(Talk):
+        renew_every_s = 1800.0
+        renewals = 0
+
+        async def renew(self) -> None:
+            self.renewals += 1
+            if self.renewals == 3:
+                raise Refused("venue", "listen key", "it has ended")
+
+    async def story(stream: Stream, server: Server) -> None:
+        reader = stream.subscribe(topic("a"))
+        await asyncio.sleep(3 * 1800 + 60)
+        assert kinds(await take(reader, 3)) == [Connected, Lost, Resumed]
+        assert dialect.renewals == 3 and server.connections == 2
+
+    dialect = Leased()
+    play(story, dialect)
+
+
+def test_several_topics_are_one_stream_that_connects_once() -> None:
+    async def story(stream: Stream, server: Server) -> None:
+        server.confirms = False
+        reader = stream.subscribe(topic("a"), topic("b"))
+        await asyncio.sleep(1)
+        server.say(ok="a")
+        server.data("a", 1)
+        server.say(ok="b")
+        server.data("b", 2)
+        assert kinds(await take(reader, 3)) == [Connected, 1, 2]
+        server.confirms = True
+        server.on_close("gone")
+        await asyncio.sleep(5)
+        server.data("b", 3)
+        assert kinds(await take(reader, 3)) == [Lost, Resumed, 3]
 
     play(story)
