@@ -26,16 +26,6 @@ from exchange_clients.domain.orders import Fill, Order, OrderRef, OrderRequest, 
 from exchange_clients.errors import Misconfigured, Unsupported
 from exchange_clients.order_checks import check_instrument, check_leverage, check_price, check_ref, check_request, check_size
 
-__all__ = [
-    "ALL_STREAMS",
-    "LIMIT_ORDERS",
-    "BaseExchangeClient",
-    "BaseFundingAdapter",
-    "Capability",
-    "EventStream",
-    "MarketClient",
-]
-
 Event_co = TypeVar("Event_co", covariant=True)
 HINTS_MAX = 5
 

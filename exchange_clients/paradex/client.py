@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from exchange_clients import errors
 from exchange_clients.base import EventStream
 from exchange_clients.domain.account import Balance, FeeRates, Position
@@ -61,8 +63,11 @@ class ParadexClient(VenueClient):
         return [wire.to_trade(row, self._provenance) for row in _oldest_first(page.results)][-limit:]
 
     async def fetch_stats(self) -> Sequence[MarketStats]:
-        page = await self._session.call(common.SUMMARIES, query={"market": "ALL"})
-        return [wire.to_stats(row, self._provenance) for row in page.results if wire.is_perp(row.symbol)]
+        markets, page = await asyncio.gather(
+            self._session.call(common.MARKETS), self._session.call(common.SUMMARIES, query={"market": "ALL"})
+        )
+        listed = {market.symbol for market in markets.results if wire.is_listed(market)}
+        return [wire.to_stats(row, self._provenance) for row in page.results if row.symbol in listed]
 
     async def _place(self, request: OrderRequest) -> Order:
         """The reply is nearly always PENDING: the venue checks risk later; `stream_orders` or `fetch_order` tell the outcome."""
@@ -179,16 +184,34 @@ class ParadexClient(VenueClient):
         return self._stream.subscribe(self._own(common.FILLS_CHANNEL, "fills", lambda row: FillEvent(wire.to_fill(row))))
 
     def stream_account(self) -> EventStream[AccountEvent | Connectivity]:
-        async def whole() -> tuple[Sequence[Position], Balance]:
-            return await asyncio.gather(self.fetch_positions(), self.fetch_balance())
+        """The wallet is the settlement token's balance, as in `fetch_balance`: one channel tells it, another what it is worth."""
+        known: Balance | None = None
 
-        def on_balance(frame: RpcFrame[wire.AccountSummary]) -> tuple[Balance]:
-            summary = frame.params.data
-            return (wire.to_balance(summary, summary.total_collateral),)
+        async def whole() -> tuple[Sequence[Position], Balance]:
+            nonlocal known
+            positions, balance = await asyncio.gather(self.fetch_positions(), self.fetch_balance())
+            known = balance
+            return positions, balance
+
+        def on_account(frame: RpcFrame[wire.AccountSummary]) -> tuple[Balance, ...]:
+            nonlocal known
+            if known is not None:
+                known = wire.to_balance(frame.params.data, known.wallet)
+            return () if known is None else (known,)
+
+        def on_change(frame: RpcFrame[wire.BalanceChange]) -> tuple[Balance, ...]:
+            """A new wallet is told with the account that it belongs to, which may come before or after it."""
+            nonlocal known
+            change = frame.params.data
+            if known is None or change.settlement_asset_name != wire.USDC:
+                return ()
+            known = msgspec.structs.replace(known, wallet=change.settlement_asset_balance_after)
+            return (known,) if known.updated_ms > change.created_at else ()
 
         positions = self._own(common.POSITIONS_CHANNEL, "positions", wire.to_position)
-        balance = self._streams.topic(common.ACCOUNT_CHANNEL, "", "balance", on_balance)
-        return AccountStream(self.venue, self._stream.subscribe(positions, balance), whole)
+        account = self._streams.topic(common.ACCOUNT_CHANNEL, "", "account", on_account)
+        change = self._streams.topic(common.BALANCE_CHANNEL, "", "balance", on_change)
+        return AccountStream(self.venue, self._stream.subscribe(positions, account, change), whole)
 
     def _own(self, channel: Channel, name: str, to_event: Callable[[Any], Any]) -> Topic:
         """A channel of our account's rows about perpetuals."""

@@ -44,7 +44,7 @@ SPEC = VenueSpec(
 ETHEREUM_ACCOUNT = "ethereum_account"
 """Optional credential: the 0x address an account was made from, needed once, where the venue has not met the account yet."""
 
-PER_ADDRESS = Meter("public requests per IP", capacity=1500, window_s=60)
+PER_ADDRESS = Meter("requests per IP", capacity=1500, window_s=60)  # private ones as well, whatever account they are for
 LOGINS = Meter("logins per IP", capacity=600, window_s=60)
 READS = Meter("reads per account", capacity=120, window_s=12)  # 120 at once, 600 per minute
 ORDERS = Meter("orders per account", capacity=287, window_s=1)  # 800 per second, 17,250 per minute
@@ -55,14 +55,15 @@ def _public(name: str, path: str, reply: Any) -> Endpoint:
 
 
 def _read(name: str, path: str, reply: Any) -> Endpoint:
-    return Endpoint(name, "GET", path, reply, READS, private=True)
+    return Endpoint(name, "GET", path, reply, READS, private=True, also=((PER_ADDRESS, 1),))
 
 
 def _act(name: str, method: str, path: str, reply: Any = None, meter: Meter = ORDERS) -> Endpoint:
-    return Endpoint(name, method, path, reply, meter, retry=Retry.ACT, private=True)
+    return Endpoint(name, method, path, reply, meter, retry=Retry.ACT, private=True, also=((PER_ADDRESS, 1),))
 
 
 SYSTEM_CONFIG = _public("system config", "/system/config", wire.SystemConfig)
+SYSTEM_STATE = _public("system state", "/system/state", wire.SystemState)
 MARKETS = _public("markets", "/markets", wire.Page[wire.Market])
 SUMMARIES = _public("markets summary", "/markets/summary", wire.Page[wire.Summary])
 BOOK = _public("orderbook", "/orderbook/{market}", wire.RestBook)
@@ -94,6 +95,7 @@ BOOK_CHANNEL = Channel("order_book.{market}.deltas", RpcFrame[wire.BookChange], 
 ORDERS_CHANNEL = Channel("orders.ALL", RpcFrame[wire.OrderRow], SequenceRule.NONE, private=True)
 FILLS_CHANNEL = Channel("fills.ALL", RpcFrame[wire.FillRow], SequenceRule.NONE, private=True)
 POSITIONS_CHANNEL = Channel("positions", RpcFrame[wire.PositionRow], SequenceRule.NONE, private=True)
+BALANCE_CHANNEL = Channel("balance_events", RpcFrame[wire.BalanceChange], SequenceRule.NONE, private=True)
 ACCOUNT_CHANNEL = Channel("account", RpcFrame[wire.AccountSummary], SequenceRule.SNAPSHOT, private=True)
 
 # Codes of the API and, below, reasons that orders are closed for (venue sheet section 7; a full list is not published).

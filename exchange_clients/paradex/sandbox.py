@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from itertools import count
 from typing import Any, ClassVar
 
 import msgspec
 
+from exchange_clients.domain.account import FeeRates
 from exchange_clients.domain.assets import identify
 from exchange_clients.domain.instruments import Instrument, PriceRule, wire_text
 from exchange_clients.domain.orders import OrderStatus, TimeInForce
@@ -19,13 +20,15 @@ from exchange_clients.keys.stark import CURVE_ORDER, Signer, account_address, is
 from exchange_clients.paradex import common, wire
 from exchange_clients.paradex.signing import Messages
 from exchange_clients.sandbox import exchange as world
+from exchange_clients.sandbox.accounts import FeeToken
 from exchange_clients.sandbox.book_deltas import BookDelta, BookDeltas
 from exchange_clients.sandbox.facade import FacadeSocket, Peer, account_seed
 from exchange_clients.sandbox.pages import page_below
 from exchange_clients.sandbox.routed import Feed, Refusal, RoutedFacade
 from exchange_clients.sandbox.routes import Ask, Routes
-from exchange_clients.sandbox.rules import ContinuousFunding, Listing, VenueRules
-from exchange_clients.sandbox.streams import Topic, TopicSocket
+from exchange_clients.sandbox.rpc_socket import RpcSocket
+from exchange_clients.sandbox.rules import ContinuousFunding, DailyRelease, Listing, Phase, VenueRules
+from exchange_clients.sandbox.streams import Topic
 from exchange_clients.sandbox.texts import exact, texts
 from exchange_clients.sandbox.tokens import Tokens
 
@@ -49,26 +52,60 @@ REFUSED = {
     Reason.ZERO_SIZE: "INVALID_ORDER_SIZE",
     Reason.UNKNOWN_MARKET: "MARKET_NOT_FOUND",
     Reason.DUPLICATE_CLIENT_ID: "DUPLICATED_CLIENT_ID",
+    Reason.CANCEL_ONLY: "SYSTEM_STATUS_CANCEL_ONLY",
+    Reason.POST_ONLY: "SYSTEM_STATUS_POST_ONLY",
 }
 CANCEL_REASONS = {
     Reason.WOULD_CROSS: "POST_ONLY_WOULD_CROSS",
     Reason.INSUFFICIENT_MARGIN: "NOT_ENOUGH_MARGIN",
     Reason.REDUCE_ONLY: "REDUCE_ONLY_WILL_INCREASE",
-    Reason.PRICE_OUT_OF_BAND: "PRICE_BAND_EXCEEDED",
+    Reason.PRICE_OUT_OF_BAND: "PRICE_BAND_EXCEEDED",  # the venue's word is not known
+    Reason.SELF_TRADE: "SELF_TRADE",
     Reason.NO_LIQUIDITY: "NO_LIQUIDITY",
 }
-WITHOUT_MARKET = ("positions", "account")
+WITHOUT_MARKET = ("positions", "account", "balance_events")
 PER_MARKET = ("orders", "fills", "funding_payments", "trades")
 AUTH_WITHOUT_KEY = Endpoint("auth without key", "POST", "/auth", None, common.LOGINS)
 SYSTEM_TIME = Endpoint("system time", "GET", "/system/time", None, common.PER_ADDRESS)
+BBO = Endpoint("bbo", "GET", "/bbo/{market}", None, common.PER_ADDRESS)
+INTERACTIVE = Endpoint("interactive book", "GET", "/orderbook/{market}/interactive", None, common.PER_ADDRESS)
+KLINES = Endpoint("klines", "GET", "/markets/klines", None, common.PER_ADDRESS)
+MARGIN = Endpoint("margin", "GET", "/account/margin", None, common.READS, private=True, also=((common.PER_ADDRESS, 1),))
+# What the vendor's SDK asks for before it starts (paradex-py, api/models.py: SystemConfig; OpenAPI: SystemConfigResponse).
+ADDRESSES: tuple[str, ...] = (
+    "paraclear_address",
+    "oracle_address",
+    "l1_core_contract_address",
+    "l1_operator_address",
+    "l1_relayer_address",
+)
+ADDRESSES += ("l2_relayer_address", "universal_deployer_address", "dime_staking_contract_address")
+URLS = ("block_explorer_url", "starknet_gateway_url", "starknet_fullnode_rpc_url", "starknet_fullnode_rpc_base_url")
 CONFIG = {
     "environment": "sandbox",
     "starknet_chain_id": CHAIN,
     "l1_chain_id": "11155111",
     "paraclear_decimals": 8,
     "paraclear_account_hash": ACCOUNT_HASH,
+    "paraclear_evm_account_hash": ACCOUNT_HASH,
     "paraclear_account_proxy_hash": PROXY_HASH,
+    **dict.fromkeys(ADDRESSES, "0x1"),
+    **dict.fromkeys(URLS, "http://sandbox.invalid"),
     "bridged_tokens": [],
+    "assets_limit_per_account": 550,
+    "liquidation_fee": "0.2",
+}
+# Weekdays at 04:30 UTC; orders outside 5 bps of the fair price are cancelled (docs: trading/maintenance-mode, August 2026).
+RELEASE = DailyRelease(4 * 3_600_000 + 1_800_000, cancel_only_ms=120_000, post_only_ms=120_000, price_band=Decimal("0.0005"))
+SYSTEM = {Phase.OPEN: "ok", Phase.CANCEL_ONLY: "cancel_only", Phase.POST_ONLY: "post_only"}
+DIME, DIME_PRICE, DIME_FACTOR = "DIME", Decimal("0.02"), Decimal("0.6")  # fees in DIME cost 40 % less (docs: trading-fees)
+USDC_PRICE = Decimal("0.9998")  # sums in USD differ from the balance in USDC
+# Markets that share the lists with ours and take no order of an ordinary account: terms, and the code they refuse with.
+OTHERS: dict[str, tuple[dict[str, Any], str]] = {
+    "ISOLATED-USD-PERP": ({"market_kind": "isolated"}, "ISOLATED_MARKET_ACCOUNT_MISMATCH"),
+    "ISOLATEDMARGIN-USD-PERP": ({"market_kind": "isolated_margin"}, "MARKET_MARGIN_RESTRICTED"),
+    "RFQ-USD-PERP": ({"trading_mode": "RFQ_ONLY"}, "NO_ACCESS_TO_MARKET"),
+    "DIME-USD": ({"asset_kind": "SPOT", "market_kind": "", "funding_period_hours": 0}, "REQUEST_NOT_ALLOWED"),
 }
 # What every market has in common, as the venue writes it.
 MARKET_TERMS = msgspec.json.decode(
@@ -109,7 +146,8 @@ class ParadexSandbox(RoutedFacade):
     def rules(cls) -> VenueRules:
         funding = ContinuousFunding(PERIOD_HOURS, cap=Decimal("0.05"))
         terms, band = (cls.venue, common.SPEC.fees, funding, Decimal("1e-8"), Decimal(10)), Decimal("0.05")
-        return VenueRules(*terms, price_band=band, decide_later=True, amend_keeps_id=True)
+        habits: dict[str, Any] = {"decide_later": True, "amend_keeps_id": True, "reduce_only_fits": True}
+        return VenueRules(*terms, price_band=band, release=RELEASE, **habits)
 
     @classmethod
     def listing(cls, name: str, first_price: Decimal, index: int) -> Listing:
@@ -123,7 +161,8 @@ class ParadexSandbox(RoutedFacade):
         super().__init__(exchange)
         self.tokens = Tokens(exchange.clock, "Paradex sandbox", TOKEN_LIVES_MS)
         self._books = BookDeltas(exchange, BOOK_LEVELS)
-        self._public_keys: dict[str, str] = {}
+        self._keys: dict[str, list[str]] = {}  # public keys by account; the first is the account's own, the rest are subkeys
+        self._login_keys: dict[str, str] = {}  # by token
         self._messages: dict[str, Messages] = {}
         self._updates = count(1)
         self.feeds = (
@@ -131,6 +170,7 @@ class ParadexSandbox(RoutedFacade):
             Feed(world.TradePrinted, lambda e: _both("trades", "", e.trade), lambda e: _trade(e.trade)),
             Feed(world.OrderChanged, lambda e: _both("orders", e.order.account, e.order), lambda e: self.order(e.order)),
             Feed(world.Filled, lambda e: _both("fills", e.fill.account, e.fill), lambda e: self.fill(e.fill)),
+            Feed(world.Filled, lambda e: [("balance_events", e.fill.account)], lambda e: self._balance_event(e.fill)),
             Feed(world.Filled, lambda e: [("positions", e.fill.account)], lambda e: self._position_after(e.fill)),
             Feed(
                 world.FundingPaid,
@@ -146,10 +186,14 @@ class ParadexSandbox(RoutedFacade):
                 AUTH_WITHOUT_KEY: self._auth,
                 common.ONBOARDING: self._onboarding,
                 common.SYSTEM_CONFIG: lambda _: CONFIG,
+                common.SYSTEM_STATE: lambda _: {"status": SYSTEM[exchange.rules.phase(self.clock.now_ms())]},
                 SYSTEM_TIME: lambda _: {"server_time": str(self.clock.now_ms())},
-                common.MARKETS: lambda ask: {"results": [_market(listing) for listing in self._listings(ask)]},
+                common.MARKETS: lambda ask: self._rows(ask, _market),
                 common.SUMMARIES: self._summaries,
                 common.BOOK: self._orderbook,
+                INTERACTIVE: self._orderbook,
+                BBO: self._bbo,
+                KLINES: self._klines,
                 common.TRADES: lambda ask: _page(map(_trade, exchange.trades(ask.query["market"], ROWS_MAX)), ask),
                 common.FUNDING_DATA: self._funding_data,
                 common.PLACE: self._place,
@@ -168,6 +212,7 @@ class ParadexSandbox(RoutedFacade):
                 common.ACCOUNT: lambda ask: self.summary(ask.account),
                 common.ACCOUNT_INFO: self._account_info,
                 common.SET_MARGIN: self._set_margin,
+                MARGIN: self._margin,
             },
         )
 
@@ -178,6 +223,17 @@ class ParadexSandbox(RoutedFacade):
         self._introduce(account, public_key, Decimal(balance))
         return {"private_key": key, "account_address": account}
 
+    def subkey(self, account: str) -> str:
+        """The private key of a new subkey of `account`: it trades, and may not change settings."""
+        key = hex(int(account, 16) % (CURVE_ORDER - 2) + len(self._keys[account]))
+        self._keys[account].append(Signer(key).public_key)
+        return key
+
+    def pay_fees_in_dime(self, account: str, size: Decimal) -> None:
+        """Give an account DIME and the option to pay fees with it."""
+        self.exchange.give(account, DIME, size)
+        self.exchange.pay_fees_in(account, FeeToken(DIME, DIME_PRICE, DIME_FACTOR))
+
     def places_order(self, request: HttpRequest) -> bool:
         return request.method == "POST" and request.url.partition("?")[0] == "/v1/orders"
 
@@ -185,7 +241,7 @@ class ParadexSandbox(RoutedFacade):
         return _Socket(self, peer)
 
     def account(self, ask: Ask) -> str:
-        return self.who(ask.headers.get("Authorization", "").removeprefix("Bearer "))
+        return self.who(_token(ask))
 
     def accept(self, ask: Ask, reply: Any) -> HttpResponse:
         if reply is None:  # cancelling all answers 200, cancelling one 204
@@ -198,6 +254,9 @@ class ParadexSandbox(RoutedFacade):
 
     def worded(self, no: world.Rejected) -> Refusal:
         return Refusal(400, REFUSED.get(no.reason, "VALIDATION_ERROR"), no.detail)
+
+    def spender(self, meter: Meter, ask: Ask, address: str) -> str:
+        return address if meter in (common.PER_ADDRESS, common.LOGINS) else ask.account
 
     def budget(self, meter: Meter, left: float) -> dict[str, str]:
         figures = {"limit": meter.capacity, "window": meter.window_s, "remaining": left}
@@ -216,7 +275,7 @@ class ParadexSandbox(RoutedFacade):
     # Sessions
 
     def _introduce(self, account: str, public_key: str, balance: Decimal) -> None:
-        self._public_keys[account] = public_key
+        self._keys[account] = [public_key]
         self._messages[account] = Messages(CHAIN, account)
         self.exchange.open_account(account, balance)
 
@@ -229,16 +288,17 @@ class ParadexSandbox(RoutedFacade):
             raise Refusal(401, "STARKNET_SIGNATURE_VERIFICATION_FAILED", "the signature is not by the public key")
         if int(account, 16) != int(account_address(public_key, PROXY_HASH, ACCOUNT_HASH), 16):
             raise Refusal(400, "INVALID_STARKNET_ADDRESS", "the address does not belong to the public key")
-        if _canonical(account) not in self._public_keys:
+        if _canonical(account) not in self._keys:
             self._introduce(_canonical(account), public_key, Decimal(0))
 
     def _auth(self, ask: Ask) -> dict[str, str]:
         now_ms, headers, wire_ms = self.clock.now_ms(), ask.headers, self.clock.wire_ms
         account = _canonical(headers["PARADEX-STARKNET-ACCOUNT"])
-        public_key = self._public_keys.get(account)
-        if public_key is None:
+        if account not in self._keys:
             raise Refusal(400, "NOT_ONBOARDED", "User has never called /onboarding endpoint")
-        if int(ask.path.get("public_key", public_key), 16) != int(public_key, 16):
+        wanted = int(ask.path.get("public_key", self._keys[account][0]), 16)
+        public_key = next((key for key in self._keys[account] if int(key, 16) == wanted), None)
+        if public_key is None:
             raise Refusal(401, "PUBLIC_KEY_INVALID", "the public key belongs to no active key of the account")
         signed_s = int(headers["PARADEX-TIMESTAMP"])
         until_s = int(headers.get("PARADEX-SIGNATURE-EXPIRATION") or signed_s + wire_ms(LOGIN_LIVES_MS) // 1000)
@@ -248,7 +308,9 @@ class ParadexSandbox(RoutedFacade):
         message = self._messages[account].auth(signed_s, until_s)
         if not is_signed_by(public_key, message, headers["PARADEX-STARKNET-SIGNATURE"]):
             raise Refusal(401, "STARKNET_SIGNATURE_VERIFICATION_FAILED", "the signature is not by the account's key")
-        return {"jwt_token": self.tokens.issue(account)}
+        token = self.tokens.issue(account)
+        self._login_keys[token] = public_key
+        return {"jwt_token": token}
 
     # Orders
 
@@ -261,7 +323,7 @@ class ParadexSandbox(RoutedFacade):
         terms = (body.signature_timestamp, body.market, wire.SIDES[body.side], body.type, body.size, body.price or Decimal(0))
         messages = self._messages[ask.account]
         message = messages.order(*terms) if order_id is None else messages.modify(*terms, order_id)
-        if not is_signed_by(self._public_keys[ask.account], message, body.signature):
+        if not any(is_signed_by(key, message, body.signature) for key in self._keys[ask.account]):
             raise Refusal(400, "INVALID_ORDER_SIGNATURE", "the order is not signed by the account's key")
         if body.type not in ("LIMIT", "MARKET") or (body.type == "LIMIT") != bool(body.price):
             raise Refusal(400, "VALIDATION_ERROR", f"{body.type} at {body.price} is not an order that is taken here")
@@ -269,6 +331,8 @@ class ParadexSandbox(RoutedFacade):
 
     def _place(self, ask: Ask) -> dict[str, Any]:
         body = self._checked(ask)
+        if body.market in OTHERS:
+            raise Refusal(400, OTHERS[body.market][1], f"{body.market} takes no such order from this account")
         terms = (body.market, wire.SIDES[body.side], body.size, body.price or None, TIF[body.instruction or "GTC"])
         order = self.exchange.place(ask.account, *terms, "REDUCE_ONLY" in (body.flags or ()), body.client_id or None)
         reply = self.order(order)
@@ -352,7 +416,7 @@ class ParadexSandbox(RoutedFacade):
             "liquidity": fill.liquidity.value.upper(),
             **texts(wire_text, price=fill.price, size=fill.size, remaining_size=fill.order_remaining, underlying_price=index),
             **texts(wire_text, fee=fill.fee, realized_pnl=fill.realised_pnl, realized_funding=fill.realised_funding),
-            "fee_currency": wire.USDC,
+            "fee_currency": fill.fee_asset or wire.USDC,
             "fill_type": "LIQUIDATION" if fill.liquidation else "FILL",
             "created_at": fill.time_ms,
         }
@@ -387,14 +451,16 @@ class ParadexSandbox(RoutedFacade):
         exchange, equity = self.exchange, self.exchange.equity(account)
         initial, maintenance = exchange.initial_margin(account), exchange.maintenance_margin(account)
         margins = {"initial_margin_requirement": initial, "maintenance_margin_requirement": maintenance}
-        free, wallet = exchange.available(account), exchange.wallet(account)
+        free, wallet, dime = exchange.available(account), exchange.wallet(account), exchange.tokens(account).get(DIME)
+        worth = equity + (dime or Decimal(0)) * DIME_PRICE  # what is no USDC is worth something and backs nothing
         return {
             "account": account,
             "settlement_asset": wire.USDC,
             "status": "ACTIVE",
             "updated_at": self.clock.now_ms(),
-            **texts(wire_text, account_value=equity, free_collateral=free, total_collateral=wallet),
-            **texts(wire_text, margin_cushion=equity - maintenance, **margins),
+            **texts(wire_text, account_value=worth, free_collateral=free),
+            **texts(_text, total_collateral=wallet * USDC_PRICE),
+            **texts(wire_text, margin_cushion=worth - maintenance, **margins),
             "seq_no": self._next_update(),
         }
 
@@ -407,34 +473,70 @@ class ParadexSandbox(RoutedFacade):
         return {"results": [self.position(ask.account, market) for market in self.exchange.positions(ask.account)]}
 
     def _balance(self, ask: Ask) -> dict[str, Any]:
-        size = wire_text(self.exchange.wallet(ask.account))
-        return {"results": [{"token": wire.USDC, "size": size, "last_updated_at": self.clock.now_ms()}]}
+        sizes = {wire.USDC: self.exchange.wallet(ask.account), **self.exchange.tokens(ask.account)}
+        now_ms = self.clock.now_ms()
+        return {"results": [{"token": t, "size": wire_text(sizes[t]), "last_updated_at": now_ms} for t in sizes]}
+
+    def _balance_event(self, fill: world.SandboxFill) -> dict[str, Any]:
+        """What a fill did to the settlement balance (AsyncAPI: BalanceEventResponse)."""
+        after, fee = self.exchange.wallet(fill.account), Decimal(0) if fill.fee_asset else fill.fee
+        numbers = {"realized_pnl": fill.realised_pnl, "fees": fee, "realized_funding": fill.realised_funding}
+        before = after - fill.realised_pnl - fill.realised_funding + fee
+        return {
+            "type": "TRANSACTION_FILL",
+            "status": "ON_BLOCKCHAIN",
+            "fill_id": _long_id(fill.time_ms, fill.fill_id),
+            "market": fill.venue_symbol,
+            "settlement_asset_name": wire.USDC,
+            "settlement_asset_address": "0x1",
+            **texts(wire_text, settlement_asset_balance_before=before, settlement_asset_balance_after=after, **numbers),
+            **texts(wire_text, settlement_asset_price=USDC_PRICE, funding_index=self.exchange.funding_index(fill.venue_symbol)),
+            "created_at": fill.time_ms,
+        }
 
     def _account_info(self, ask: Ask) -> dict[str, Any]:
-        fees, public_key = self.exchange.rules.fees, self._public_keys[ask.account]
+        fees, public_key = self.exchange.rules.fees, self._keys[ask.account][0]
         rates = texts(wire_text, maker_rate=fees.maker, taker_rate=fees.taker)
         return {"results": [{"account": ask.account, "kind": "main", "public_key": public_key, "fees": rates}]}
 
     def _set_margin(self, ask: Ask) -> dict[str, Any]:
         wanted, market = msgspec.json.decode(ask.body), ask.path["market"]
+        if self._login_keys[_token(ask)] != self._keys[ask.account][0]:  # docs: subkeys cannot modify account settings
+            raise Refusal(403, "REQUEST_NOT_ALLOWED", "a subkey may not change account settings")
         if wanted.get("margin_type") != "CROSS":
             raise Refusal(400, "VALIDATION_ERROR", "only CROSS margin exists here")
         self.exchange.set_leverage(ask.account, market, int(wanted["leverage"]))
         return {"account": ask.account, "market": market, **wanted}
 
+    def _margin(self, ask: Ask) -> dict[str, Any]:
+        leverage = self.exchange.leverage(ask.account, ask.query["market"])
+        config = {"market": ask.query["market"], "leverage": leverage, "margin_type": "CROSS", "isolated_margin_leverage": 0}
+        return {"account": ask.account, "configs": [config], "margin_methodology": "cross_margin"}
+
     # Markets
 
-    def _listings(self, ask: Ask) -> list[Listing]:
-        wanted = ask.query.get("market", "ALL")
-        if wanted != "ALL" and wanted not in self.exchange.listings:
+    def _rows(self, ask: Ask, row: Callable[[Listing], dict[str, Any] | None]) -> dict[str, Any]:
+        """A row per market asked for; those that are not ours look like our first but for what makes them others."""
+        wanted, listings = ask.query.get("market", "ALL"), self.exchange.listings
+        if wanted != "ALL" and wanted not in listings and wanted not in OTHERS:
             raise Refusal(404, "MARKET_NOT_FOUND", f"market {wanted} is not listed")
-        return [listing for symbol, listing in self.exchange.listings.items() if wanted in ("ALL", symbol)]
+        rows = [row(listing) for symbol, listing in listings.items() if wanted in ("ALL", symbol)]
+        model = row(next(iter(listings.values()))) or {}
+        for symbol, (terms, _) in OTHERS.items():
+            if wanted in ("ALL", symbol):
+                own = {
+                    "symbol": symbol,
+                    "base_currency": symbol.partition("-")[0],
+                    "mark_price": wire_text(DIME_PRICE),
+                    **terms,
+                }
+                rows.append({key: own.get(key, value) for key, value in model.items()})
+        return {"results": [row for row in rows if row]}
 
     def _summaries(self, ask: Ask) -> dict[str, Any]:
         if "market" not in ask.query:
             raise Refusal(400, "INVALID_REQUEST_PARAMETER", "market is required")
-        rows = (self._summary(listing.venue_symbol) for listing in self._listings(ask))
-        return {"results": [row for row in rows if row is not None]}
+        return self._rows(ask, lambda listing: self._summary(listing.venue_symbol))
 
     def _summary(self, market: str) -> dict[str, Any] | None:
         """None for a market that has no prices (yet). A rate that nobody knows is left empty, as it is for options."""
@@ -461,8 +563,25 @@ class ParadexSandbox(RoutedFacade):
         market, depth = ask.path["market"], int(ask.query.get("depth", 20))
         bids, asks, sequence = self.exchange.book(market, depth)
         levels = {side: [[*map(wire_text, level)] for level in rows] for side, rows in (("asks", asks), ("bids", bids))}
-        best = {f"best_{side[:3]}_api": rows[0] if rows else [] for side, rows in levels.items()}
+        kinds = ("api", "interactive") if ask.endpoint is INTERACTIVE else ("api",)
+        best = {f"best_{side[:3]}_{kind}": rows[0] if rows else [] for side, rows in levels.items() for kind in kinds}
         return {"market": market, "seq_no": sequence, "last_updated_at": self.clock.now_ms(), **levels, **best}
+
+    def _bbo(self, ask: Ask) -> dict[str, Any]:
+        market, row = ask.path["market"], self._summary(self.exchange.markets.listing(ask.path["market"]).venue_symbol) or {}
+        best = {name: row.get(name, "") for name in ("bid", "bid_size", "ask", "ask_size")}
+        return {"market": market, **best, "seq_no": self.exchange.book(market, 1)[2], "last_updated_at": self.clock.now_ms()}
+
+    def _klines(self, ask: Ask) -> dict[str, Any]:
+        """[start, open, high, low, close, volume] by the mark price; nobody knows the volume of a minute here."""
+        step_ms, market = int(ask.query["resolution"]) * 60_000, ask.query["symbol"]
+        start_ms, end_ms = (int(ask.query[name]) for name in ("start_at", "end_at"))
+        starts = range(-(-start_ms // step_ms) * step_ms, min(end_ms, self.clock.now_ms()), step_ms)[:ROWS_MAX]
+        states = [
+            (at, self.exchange.find_state(market, at), self.exchange.find_state(market, at + step_ms - 1)) for at in starts
+        ]
+        ends = [(at, float(first.mark), float(last.mark)) for at, first, last in states if first and last]
+        return {"results": [[at, first, max(first, last), min(first, last), last, 0] for at, first, last in ends]}
 
     def _funding_data(self, ask: Ask) -> dict[str, Any]:
         """One observation per five minutes (the venue: one per second or so), as far back as prices go.
@@ -533,6 +652,10 @@ def _page(rows: Iterable[dict[str, Any]], ask: Ask, key: str = "id") -> dict[str
     return {"next": None if end is None else urlsafe_b64encode(b"%d" % end).decode(), "prev": None, "results": page}
 
 
+def _token(ask: Ask) -> str:
+    return ask.headers.get("Authorization", "").removeprefix("Bearer ")
+
+
 def _canonical(address: str) -> str:
     return hex(int(address, 16))
 
@@ -564,7 +687,13 @@ def _market(listing: Listing) -> dict[str, Any]:
         "base_currency": listing.venue_symbol.removesuffix(wire.PERP),
         **texts(wire_text, price_tick_size=terms.price_rule.tick, min_notional=terms.min_notional, **sizes),
         "delta1_cross_margin_params": {**MARGIN_TERMS, "imf_base": wire_text(1 / Decimal(listing.max_leverage))},
+        **({"fee_config": {"api_fee": _fee_terms(listing.fees)}} if listing.fees else {}),
     }
+
+
+def _fee_terms(fees: FeeRates) -> dict[str, Any]:
+    """An override of the exchange's fees (OpenAPI: MakerTakerFee)."""
+    return {f"{who}_fee": {"fee": wire_text(rate)} for who, rate in (("maker", fees.maker), ("taker", fees.taker))}
 
 
 def _trade(trade: world.SandboxTrade) -> dict[str, Any]:
@@ -584,36 +713,29 @@ def _payment(paid: world.SandboxFunding) -> dict[str, Any]:
     }
 
 
-class _Socket(TopicSocket[ParadexSandbox]):
+class _Socket(RpcSocket[ParadexSandbox]):
     """Topics are (channel, account or ""), but ("order_book", market) for books."""
 
     def __init__(self, facade: ParadexSandbox, peer: Peer) -> None:
         super().__init__(facade, peer)
         self._account = ""
 
-    def on_frame(self, frame: bytes) -> None:
-        number: Any = None
-        try:
-            message = msgspec.json.decode(frame)
-            number, method, params = message.get("id"), message["method"], message.get("params") or {}
-            if method == "auth":
-                self._auth(number, str(params["bearer"]))
-            elif method in ("subscribe", "unsubscribe"):
-                self._subscription(number, method, params["channel"])
-            else:
-                self._refuse(number, -32601, "method not found", method)
-        except msgspec.DecodeError:
-            self._refuse(number, -32700, "parse error", "invalid JSON")
-        except (KeyError, TypeError, AttributeError):
-            self._refuse(number, -32600, "invalid request", "invalid params")
+    def method(self, number: Any, name: str, params: dict[str, Any]) -> None:
+        if name == "auth":
+            self._auth(number, str(params["bearer"]))
+        elif name in ("subscribe", "unsubscribe"):
+            self._subscription(number, name, params["channel"])
+        else:
+            super().method(number, name, params)
 
     def _auth(self, number: Any, token: str) -> None:
         try:
             self._account = self.facade.who(token)
         except Refusal as refusal:
-            self._refuse(number, 40111, "invalid bearer jwt", str(refusal))
+            code, words = (40111, "Invalid Bearer Token") if token.count(".") == 2 else (40110, "Malformed Bearer Token")
+            self.refuse(number, code, words, refusal.words)
         else:
-            self._reply(number, {"result": {"node_id": "5a4db0c0de5a4db0"}})
+            self.reply(number, {"result": {"node_id": "5a4db0c0de5a4db0"}})
 
     def _subscription(self, number: Any, method: str, channel: str) -> None:
         kind, market, rest = (*channel.split(".", 2), "", "")[:3]
@@ -630,17 +752,10 @@ class _Socket(TopicSocket[ParadexSandbox]):
         else:
             why = "invalid channel" if not known else "already subscribed" if topic in self.topics else ""
         if why:
-            self._refuse(number, -32600, f"invalid {method} request", why)
+            self.refuse(number, -32600, f"invalid {method} request", why)
         elif is_private and not self._account:
-            self._refuse(number, 40111, "unauthorized", "authenticate first")
+            self.refuse(number, 40111, "unauthorized", "authenticate first")
         else:
-            self._reply(number, {"result": {"channel": channel}})
+            self.reply(number, {"result": {"channel": channel}})
             if method == "subscribe" and self.join(topic) and is_book:
                 self.send(frame_of(channel, self.facade.whole_book(market)))
-
-    def _refuse(self, number: Any, code: int, message: str, data: str) -> None:
-        self._reply(number, {"error": {"code": code, "message": message, "data": data}})
-
-    def _reply(self, number: Any, outcome: dict[str, Any]) -> None:
-        now_us = self.facade.clock.now_ms() * 1000
-        self.send({"jsonrpc": "2.0", **outcome, "usIn": now_us, "usDiff": 0, "usOut": now_us, "id": number})

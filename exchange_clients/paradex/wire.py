@@ -47,6 +47,10 @@ class SystemConfig(msgspec.Struct, frozen=True):
     starknet_chain_id: str
 
 
+class SystemState(msgspec.Struct, frozen=True):
+    status: Literal["ok", "maintenance", "cancel_only", "post_only"]
+
+
 class Token(msgspec.Struct, frozen=True):
     jwt_token: str
 
@@ -66,6 +70,7 @@ class Market(msgspec.Struct, frozen=True):
     min_notional: Decimal
     funding_period_hours: Decimal | None = None
     delta1_cross_margin_params: MarginParams | None = None
+    market_kind: str = "cross"
     trading_mode: str = "STANDARD"
 
 
@@ -179,10 +184,20 @@ class BalanceRow(msgspec.Struct, frozen=True):
     size: Decimal
 
 
+class BalanceChange(msgspec.Struct, frozen=True):
+    """What a fill left of the settlement token."""
+
+    settlement_asset_name: str
+    settlement_asset_balance_after: Decimal
+    created_at: int
+
+
 class AccountSummary(msgspec.Struct, frozen=True):
+    """In USD. `account_value` counts every token, also those that back no position; the other two only what does."""
+
     account_value: Decimal
     free_collateral: Decimal
-    total_collateral: Decimal
+    initial_margin_requirement: Decimal
     updated_at: int
 
 
@@ -220,8 +235,9 @@ def asset_of(market: str) -> Asset:
 
 
 def is_listed(market: Market) -> bool:
-    """Perpetuals with an order book."""
-    return market.asset_kind == "PERP" and is_perp(market.symbol) and market.trading_mode == "STANDARD"
+    """Perpetuals with an order book on cross margin: isolated ones want an account of their own, which we don't act for."""
+    terms = (market.asset_kind, market.market_kind, market.trading_mode)
+    return terms == ("PERP", "cross", "STANDARD") and is_perp(market.symbol)
 
 
 def number(text: str) -> Decimal | None:
@@ -355,13 +371,17 @@ def to_position(row: PositionRow) -> Position:
     )
 
 
+@exact
 def to_balance(account: AccountSummary, wallet: Decimal) -> Balance:
-    """`wallet`: the settlement token's own balance, which includes everything realised."""
+    """`wallet`: the settlement token's own balance, which includes everything realised.
+
+    Equity is what is free and what is bound; an account in which nothing is free is worth less than it binds.
+    """
     return Balance(
         venue=VENUE,
         asset=USDC,
         wallet=wallet,
-        equity=account.account_value,
+        equity=min(account.account_value, account.free_collateral + account.initial_margin_requirement),
         available=account.free_collateral,
         updated_ms=account.updated_at,
     )

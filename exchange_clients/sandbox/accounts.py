@@ -8,9 +8,21 @@ from decimal import Decimal
 from exchange_clients.sandbox.orders import SandboxFill, SandboxFunding, SandboxOrder, SandboxPosition
 
 
+@dataclass(frozen=True)
+class FeeToken:
+    """Fees are paid in this token, `factor` of what they would be, at `price` (settlement currency per token)."""
+
+    name: str
+    price: Decimal
+    factor: Decimal
+
+
 @dataclass
 class Account:
-    """`wallet`: deposit plus everything realised. `orders`: all ever, by id; `working`: those that rest or wait."""
+    """`wallet`: deposit plus everything realised. `orders`: all ever, by id; `working`: those that rest or wait.
+
+    `tokens`: what it holds besides the settlement currency, which backs no position. `fee_token`: None: fees come out of the wallet.
+    """
 
     name: str
     deposit: Decimal
@@ -21,6 +33,8 @@ class Account:
     working: dict[int, SandboxOrder] = field(default_factory=dict)
     fills: list[SandboxFill] = field(default_factory=list)
     payments: list[SandboxFunding] = field(default_factory=list)
+    tokens: dict[str, Decimal] = field(default_factory=dict)
+    fee_token: FeeToken | None = None
     _by_client_id: dict[str, int] = field(default_factory=dict)
 
     def record(self, order: SandboxOrder) -> None:

@@ -15,7 +15,7 @@ from random import Random
 from exchange_clients.domain.orders import OrderStatus, TimeInForce
 from exchange_clients.domain.side import Side
 from exchange_clients.engine.clock import Clock
-from exchange_clients.sandbox.accounts import Account
+from exchange_clients.sandbox.accounts import Account, FeeToken
 from exchange_clients.sandbox.admission import check_band, check_form, check_minimum
 from exchange_clients.sandbox.events import (
     AccountChanged,
@@ -39,7 +39,7 @@ from exchange_clients.sandbox.orders import (
 )
 from exchange_clients.sandbox.prices import PriceSource
 from exchange_clients.sandbox.reads import ExchangeReads
-from exchange_clients.sandbox.rules import DiscreteFunding, Listing, VenueRules
+from exchange_clients.sandbox.rules import DiscreteFunding, Listing, Phase, VenueRules
 from exchange_clients.sandbox.settlement import Settlement
 
 __all__ = [
@@ -87,7 +87,7 @@ class SandboxExchange(ExchangeReads):
         self._pending: list[SandboxOrder] = []
         self._advanced_ms = clock.now_ms()
         self._settlement = Settlement(self.markets, self._margin, clock, self._emit)
-        self._matcher = Matcher(self._accounts, self._settlement, self._print, self._emit, clock)
+        self._matcher = Matcher(self._accounts, self._settlement, self._print, self._emit, clock, rules.reduce_only_fits)
 
     # Markets
 
@@ -115,6 +115,16 @@ class SandboxExchange(ExchangeReads):
         if account in self._accounts:
             raise ValueError(f"account {account} exists already")
         self._accounts[account] = Account(account, balance, balance)
+
+    def give(self, account: str, token: str, size: Decimal) -> None:
+        """Put `size` of a token that is not the settlement currency into an account."""
+        tokens = self._accounts[account].tokens
+        tokens[token] = tokens.get(token, Decimal(0)) + size
+        self._emit(AccountChanged(account))
+
+    def pay_fees_in(self, account: str, token: FeeToken | None) -> None:
+        """From now on fees come out of this token while it lasts; None: out of the wallet."""
+        self._accounts[account].fee_token = token
 
     def set_leverage(self, account: str, venue_symbol: str, leverage: int) -> None:
         """Choose the leverage of a market. Raises Rejected(LEVERAGE or INSUFFICIENT_MARGIN)."""
@@ -150,22 +160,19 @@ class SandboxExchange(ExchangeReads):
         tif: TimeInForce,
         reduce_only: bool,
         client_order_id: str | None,
-        *,
-        reuses_client_id: bool = False,
     ) -> SandboxOrder:
         """Place an order; `price` None takes what the book has. Returns its state after matching (PENDING if decided later).
-
-        `reuses_client_id`: the order takes the place of an earlier one of the same name.
 
         Raises Rejected. Where the venue decides later, only malformed orders raise; the rest end REJECTED with a reason.
         """
         self.advance()
         owner, listing = self._accounts[account], self.markets.listing(venue_symbol)
         mark = self.markets.mark(venue_symbol)
+        self._check_phase(tif)
         check_form(listing, side, size, price)
-        if not reduce_only:
+        if not reduce_only or (self.rules.reduce_only_fits and size != abs(owner.size(venue_symbol))):
             check_minimum(listing, self.rules, mark, size, price)
-        if client_order_id is not None and owner.knows_client_id(client_order_id) and not reuses_client_id:
+        if client_order_id is not None and owner.knows_client_id(client_order_id):
             raise Rejected(RejectReason.DUPLICATE_CLIENT_ID, f"client order id {client_order_id} was used before")
         order = self._new_order(account, venue_symbol, side, size, price, tif, reduce_only, client_order_id)
         if self.rules.decide_later:
@@ -211,6 +218,7 @@ class SandboxExchange(ExchangeReads):
         self.advance()
         old = self._working(account, order_id, None)
         owner, listing = self._accounts[account], self.markets.listing(old.venue_symbol)
+        self._check_phase(old.time_in_force)
         check_form(listing, old.side, size, price)
         if size <= old.filled:
             raise Rejected(RejectReason.ZERO_SIZE, f"{old.filled} of order {order_id} filled already; {size} leaves nothing")
@@ -251,12 +259,28 @@ class SandboxExchange(ExchangeReads):
             self._pay_funding(self._advanced_ms, now_ms)
             self._advanced_ms = now_ms
         self.flush()
+        is_open = self.rules.phase(now_ms) is Phase.OPEN
+        if not is_open:
+            self._protect_prices()
         held = {symbol for account in self._accounts.values() for symbol in account.positions}
         for venue_symbol, book in self._books.items():
             if book.is_active or venue_symbol in held:
                 self._refresh(book)
-        for account in self._accounts.values():
+        for account in self._accounts.values() if is_open else ():
             self._liquidate_if_due(account)
+
+    def _protect_prices(self) -> None:
+        """While the venue pauses, end what lies outside the band that it protects."""
+        for order in [order for account in self._accounts.values() for order in account.working.values()]:
+            if not self._outlives_pause(order, self.markets.mark(order.venue_symbol)):
+                self._withdraw(order)
+                self._matcher.end(order, OrderStatus.CANCELLED, RejectReason.PRICE_OUT_OF_BAND)
+
+    def _outlives_pause(self, order: SandboxOrder, mark: Decimal) -> bool:
+        """Whether an order may stand now; while the venue is open every one may."""
+        release = self.rules.release
+        is_paused = release is not None and release.phase(self.clock.now_ms()) is not Phase.OPEN
+        return not is_paused or release is None or release.allows(order.side, order.price, mark)
 
     def _pay_funding(self, after_ms: int, until_ms: int) -> None:
         if not isinstance(self.rules.funding, DiscreteFunding):
@@ -277,7 +301,8 @@ class SandboxExchange(ExchangeReads):
         for number in range(_FIRST_TRADES if is_first else 1):
             if is_first or random.random() < _TRADE_CHANCE:
                 self._print_background(book, random, tick_ms - (_FIRST_TRADES - number) * 1000 if is_first else tick_ms)
-        self._matcher.sweep(book)
+        if self.rules.phase(self.clock.now_ms()) is Phase.OPEN:
+            self._matcher.sweep(book)
         self._touch(book)
 
     def _print_background(self, book: MarketBook, random: Random, time_ms: int) -> None:
@@ -332,12 +357,26 @@ class SandboxExchange(ExchangeReads):
             updated_ms=now_ms,
         )
 
+    def _check_phase(self, tif: TimeInForce) -> None:
+        """Raise Rejected for an order that the venue does not take at this hour."""
+        phase = self.rules.phase(self.clock.now_ms())
+        if phase is Phase.CANCEL_ONLY:
+            raise Rejected(RejectReason.CANCEL_ONLY, "system status is CANCEL_ONLY, only cancel orders are allowed")
+        if phase is Phase.POST_ONLY and tif is not TimeInForce.POST_ONLY:
+            raise Rejected(RejectReason.POST_ONLY, "system status is POST_ONLY, only post only orders are allowed")
+
     def _check(self, owner: Account, order: SandboxOrder) -> None:
         """Raise Rejected when book, position or margin do not allow the order now."""
         mark = self.markets.mark(order.venue_symbol)
         check_band(self.rules, mark, order.price)
         if order.reduce_only and owner.size(order.venue_symbol) * order.side.sign >= 0:
             raise Rejected(RejectReason.REDUCE_ONLY, f"there is nothing to reduce in {order.venue_symbol}")
+        if order.reduce_only and self.rules.reduce_only_fits and not self._matcher.fits(order):
+            raise Rejected(
+                RejectReason.REDUCE_ONLY, f"{order.remaining} is more than there is to reduce in {order.venue_symbol}"
+            )
+        if not self._outlives_pause(order, mark):
+            raise Rejected(RejectReason.PRICE_OUT_OF_BAND, f"{order.price} is outside the band that is protected now")
         if order.time_in_force is TimeInForce.POST_ONLY:
             book = self._current_book(order.venue_symbol)
             if book.best_for(order.side, order.price) is not None:

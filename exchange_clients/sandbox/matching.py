@@ -23,7 +23,7 @@ class Matcher:
     """Executes orders and moves them through their states.
 
     An account never trades with itself: its resting order is cancelled instead. A reduce-only order never takes more than the
-    position; what is left of it when nothing remains to reduce is cancelled.
+    position; what is left of it when nothing remains to reduce is cancelled (`reduce_only_fits`: as soon as it is too large).
     """
 
     def __init__(
@@ -33,8 +33,10 @@ class Matcher:
         print_trade: Print,
         emit: Callable[[SandboxEvent], None],
         clock: Clock,
+        reduce_only_fits: bool = False,
     ) -> None:
         self._accounts = accounts
+        self._reduce_only_fits = reduce_only_fits
         self._settlement = settlement
         self._print = print_trade
         self._emit = emit
@@ -53,6 +55,16 @@ class Matcher:
             self.end(order, OrderStatus.CANCELLED, RejectReason.REDUCE_ONLY)
         else:
             book.rest(order)
+            self._drop_needless_reducers(book, self._accounts[order.account])
+
+    def fits(self, order: SandboxOrder) -> bool:
+        """Whether a reduce-only order has room in the position behind the account's better priced orders of its side."""
+        account, needed = self._accounts[order.account], order.remaining
+        for other in account.working.values():
+            is_beside = (other.venue_symbol, other.side, other.status) == (order.venue_symbol, order.side, OrderStatus.OPEN)
+            if is_beside and _priority(other) < _priority(order):
+                needed += other.remaining
+        return needed <= -order.side.sign * account.size(order.venue_symbol)
 
     def sweep(self, book: MarketBook) -> None:
         """Fill resting orders, as makers at their own prices, with the background that crossed them."""
@@ -79,7 +91,8 @@ class Matcher:
             offered = Decimal(0) if best.account == order.account else self._executable(best)
             if offered == 0 or best.price is None:
                 book.withdraw(best)
-                self.end(best, OrderStatus.CANCELLED, "" if best.account == order.account else RejectReason.REDUCE_ONLY)
+                why = RejectReason.SELF_TRADE if best.account == order.account else RejectReason.REDUCE_ONLY
+                self.end(best, OrderStatus.CANCELLED, why)
                 continue
             size, price = min(wanted, offered), best.price
             self._print(book, order.side, price, size, self._clock.now_ms())
@@ -113,8 +126,10 @@ class Matcher:
 
     def _drop_needless_reducers(self, book: MarketBook, account: Account) -> None:
         symbol = book.listing.venue_symbol
-        for order in list(account.working.values()):
-            if order.venue_symbol == symbol and order.status is OrderStatus.OPEN and self._executable(order) == 0:
+        for order in sorted(account.working.values(), key=_priority):
+            if order.venue_symbol != symbol or order.status is not OrderStatus.OPEN or not order.reduce_only:
+                continue
+            if self._executable(order) == 0 or (self._reduce_only_fits and not self.fits(order)):
                 book.withdraw(order)
                 self.end(order, OrderStatus.CANCELLED, RejectReason.REDUCE_ONLY)
 
@@ -130,3 +145,8 @@ class Matcher:
     def _move(self, order: SandboxOrder, status: OrderStatus, reason: RejectReason | Literal[""]) -> None:
         order.status, order.reason, order.updated_ms = status, reason, self._clock.now_ms()
         self._emit(OrderChanged(replace(order)))
+
+
+def _priority(order: SandboxOrder) -> tuple[Decimal, int]:
+    """The smaller, the sooner an order trades: the better price, then the older."""
+    return (Decimal("-Infinity") if order.price is None else -order.side.sign * order.price), order.order_id

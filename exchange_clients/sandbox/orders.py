@@ -27,6 +27,9 @@ class RejectReason(StrEnum):
     DUPLICATE_CLIENT_ID = "duplicate_client_id"
     UNKNOWN_ORDER = "unknown_order"
     LEVERAGE = "leverage"
+    SELF_TRADE = "self_trade"
+    CANCEL_ONLY = "cancel_only"
+    POST_ONLY = "post_only"
 
 
 class Rejected(Exception):
@@ -72,7 +75,8 @@ class SandboxOrder:
 class SandboxFill:
     """One execution of one order. `fee` positive when paid. `position_before`: signed. `order_remaining`: after this fill.
 
-    `realised_pnl`: price result of what this fill closed. `realised_funding`: funding that it settled.
+    `realised_pnl`: price result of what this fill closed. `realised_funding`: funding that it settled. `fee_asset`: the token
+    that the fee was paid in, "" for the settlement currency.
     """
 
     fill_id: int
@@ -91,6 +95,7 @@ class SandboxFill:
     realised_funding: Decimal
     order_remaining: Decimal
     liquidation: bool = False
+    fee_asset: str = ""
 
     @property
     def is_closing(self) -> bool:

@@ -89,6 +89,10 @@ class ExchangeReads:
         """Deposit + Σ realised PnL − Σ fees + Σ funding, to the last digit."""
         return self._accounts[account].wallet
 
+    def tokens(self, account: str) -> dict[str, Decimal]:
+        """What an account holds besides the settlement currency."""
+        return {token: size for token, size in self._accounts[account].tokens.items() if size}
+
     def unrealised(self, account: str) -> Decimal:
         """Price result of open positions at the mark."""
         return self._margin.unrealised(self._accounts[account])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol
 
 from exchange_clients.domain.account import FeeRates
 from exchange_clients.domain.instruments import Instrument
-from exchange_clients.domain.times import next_boundary_ms
+from exchange_clients.domain.side import Side
+from exchange_clients.domain.times import from_ms, next_boundary_ms
 
 MS_PER_HOUR = 3_600_000
+MS_PER_DAY = 24 * MS_PER_HOUR
 _RATE_QUANTUM = Decimal("1e-12")
 _INDEX_QUANTUM = Decimal("1e-18")
 
@@ -90,6 +93,38 @@ class ContinuousFunding:
         return -(size * (index_now - index_cached))
 
 
+class Phase(StrEnum):
+    """What a venue takes at present: everything, cancellations, or also orders that only rest."""
+
+    OPEN = "open"
+    CANCEL_ONLY = "cancel only"
+    POST_ONLY = "post only"
+
+
+@dataclass(frozen=True)
+class DailyRelease:
+    """A pause on weekdays: `cancel_only_ms` of cancellations only, then `post_only_ms` of orders that only rest.
+
+    `starts_ms`: after midnight UTC. `price_band`: buys dearer than the mark by more than this fraction, and sells cheaper, do
+    not outlive it. Nobody is liquidated and nothing trades meanwhile.
+    """
+
+    starts_ms: int
+    cancel_only_ms: int
+    post_only_ms: int
+    price_band: Decimal
+
+    def phase(self, now_ms: int) -> Phase:
+        into_ms = now_ms % MS_PER_DAY - self.starts_ms
+        if from_ms(now_ms).weekday() >= 5 or not 0 <= into_ms < self.cancel_only_ms + self.post_only_ms:
+            return Phase.OPEN
+        return Phase.CANCEL_ONLY if into_ms < self.cancel_only_ms else Phase.POST_ONLY
+
+    def allows(self, side: Side, price: Decimal | None, mark: Decimal) -> bool:
+        """Whether an order at this price outlives the pause."""
+        return price is not None and side.sign * (price - mark) <= mark * self.price_band
+
+
 @dataclass(frozen=True)
 class VenueRules:
     """One venue's terms.
@@ -97,7 +132,9 @@ class VenueRules:
     `money_quantum`: the step of everything booked in settlement currency. `min_notional`: settlement currency.
     `maintenance_fraction`: of the initial margin at the market's highest leverage. `price_band`: limit prices further from
     the mark than this fraction, either way, are refused. `decide_later`: orders are answered PENDING first and judged in the
-    next `flush()` or `advance()`. `amend_keeps_id`: an amended order is still the same order.
+    next `flush()` or `advance()`. `amend_keeps_id`: an amended order is still the same order. `reduce_only_fits`: reduce-only
+    orders are not cut to the position: those that do not fit into it, behind the better priced ones, are refused or cancelled.
+    `release`: when the venue pauses; None: never.
     """
 
     venue: str
@@ -109,15 +146,22 @@ class VenueRules:
     price_band: Decimal = Decimal("0.8")
     decide_later: bool = False
     amend_keeps_id: bool = False
+    reduce_only_fits: bool = False
+    release: DailyRelease | None = None
+
+    def phase(self, now_ms: int) -> Phase:
+        """What the venue takes at `now_ms`."""
+        return Phase.OPEN if self.release is None else self.release.phase(now_ms)
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A market that the venue lists. Its index is its position among the venue's listings."""
+    """A market that the venue lists. Its index is its position among the venue's listings. `fees`: where it has its own."""
 
     venue_symbol: str
     instrument: Instrument
     max_leverage: int
+    fees: FeeRates | None = None
 
 
 def _bounded(number: Decimal, bound: Decimal) -> Decimal:

@@ -35,9 +35,10 @@ class Settlement:
         symbol, fill_id, before = order.venue_symbol, next(self._fill_ids), account.size(order.venue_symbol)
         funding = self.settle_accrued(account, symbol, fill_id)
         realised = self._book_position(account, symbol, order.side.sign * size, price)
-        fees = self._rules.fees
+        fees = self._markets.listing(symbol).fees or self._rules.fees
         fee = money(size * price * (fees.maker if liquidity is Liquidity.MAKER else fees.taker), self._rules.money_quantum)
-        account.wallet += realised - fee
+        fee, fee_asset = self._pay_fee(account, fee)
+        account.wallet += realised
         order.filled += size
         order.cost += size * price
         fill = SandboxFill(
@@ -57,9 +58,21 @@ class Settlement:
             realised_funding=funding.amount if funding else Decimal(0),
             order_remaining=order.remaining,
             liquidation=is_liquidation,
+            fee_asset=fee_asset,
         )
         account.fills.append(fill)
         self._emit(Filled(fill))
+
+    def _pay_fee(self, account: Account, fee: Decimal) -> tuple[Decimal, str]:
+        """What was paid and in which token ("": the settlement currency, also where the account has too little of its token)."""
+        token = account.fee_token
+        if token is not None:
+            paid = money(fee * token.factor / token.price, self._rules.money_quantum)
+            if account.tokens.get(token.name, Decimal(0)) >= paid:
+                account.tokens[token.name] -= paid
+                return paid, token.name
+        account.wallet -= fee
+        return fee, ""
 
     def settle_accrued(self, account: Account, venue_symbol: str, fill_id: int | None) -> SandboxFunding | None:
         """Book what accrued on a position through the funding index; None where nothing accrues that way."""

@@ -254,7 +254,7 @@ def test_fills_positions_balance_and_payments(rest, frames) -> None:
     assert (long.size, short.size) == (Decimal("0.01"), Decimal("-0.01"))
     assert long.unrealised_pnl == Decimal("-2.39677214") and long.liquidation_price is None and long.leverage == 5
     account = decoded(one(frames, "handle_balance"), RpcFrame[wire.AccountSummary]).params.data
-    balance = wire.to_balance(account, account.total_collateral)
+    balance = wire.to_balance(account, Decimal(1000))
     assert (balance.wallet, balance.equity, balance.available) == (1000, Decimal("1000.5"), Decimal("900.5"))
     (paid,) = [wire.to_payment(row) for row in decoded(one(rest, "fetch_funding_history"), wire.Page[wire.PaymentRow]).results]
     assert (paid.amount, paid.rate, paid.position_size) == (Decimal("34.4490622"), None, None)

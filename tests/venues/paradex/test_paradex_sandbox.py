@@ -427,7 +427,8 @@ async def test_a_body_that_is_no_order_is_refused(on: Set) -> None:
 async def test_sockets_answer_as_the_venue_does(on: Set) -> None:
     frames, say, end = socket(on)
     assert say("subscribe", channel="orders.ALL")["error"]["code"] == 40111
-    assert say("auth", bearer="junk")["error"]["code"] == 40111
+    assert say("auth", bearer="junk")["error"]["code"] == 40110
+    assert say("auth", bearer="e30.e30.forged")["error"]["code"] == 40111
     assert "node_id" in say("auth", bearer=await token(on))["result"]
     assert say("subscribe", channel="orders.ALL")["result"] == {"channel": "orders.ALL"}
     for wrong in ("orders.ALL", "order_book.NO-USD-PERP.deltas", f"order_book.{BTC}.snapshot@7@50ms", "nonsense", "account.x"):
