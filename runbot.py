@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,13 +24,8 @@ from exchange_clients.base import BaseExchangeClient
 from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.clock import SystemClock
-from exchange_clients.engine.http import AiohttpTransport
-from exchange_clients.engine.rate_limit import RateLimits
-from exchange_clients.engine.shared_rate_limit import SharedRateLimits
-from exchange_clients.engine.transport import HttpTransport, WebSocketTransport
-from exchange_clients.engine.wiring import Wiring
 from exchange_clients.errors import ExchangeError, Misconfigured
-from exchange_clients.sandbox.client import loopback_wiring
+from exchange_clients.network import Network
 from exchange_clients.sandbox.faults import Fault
 from exchange_clients.sandbox.tape import TapeError, TapePrices
 from exchange_clients.spec import VenueSpec
@@ -72,10 +67,10 @@ app = typer.Typer(
 
 @dataclass(frozen=True)
 class Place:
-    """Where one bot runs: its clock, its clients' wirings by venue, and the service it asks."""
+    """Where one bot runs: its clock, its clients by venue, and the service it asks."""
 
     clock: SystemClock
-    wirings: dict[str, Wiring]
+    clients: dict[str, BaseExchangeClient]
     service: FundingServiceClient
 
 
@@ -169,7 +164,9 @@ async def run_demo(options: DemoOptions) -> int:
         terminal.say(f"one real second is {options.speed:g} market seconds")
         terminal.say("venues up: " + ", ".join(f"{venue} on port {port}" for venue, port in told["ports"].items()))
         service = await _start_service(stack, options, clock, told["ports"], folder)
-        place = await stack.enter_async_context(_sandbox_place(clock, told, "bot", f"http://127.0.0.1:{options.service_port}"))
+        place = await stack.enter_async_context(
+            _sandbox_place(clock, told, "bot", f"http://127.0.0.1:{options.service_port}", "")
+        )
         await _await_service(service, place.service, terminal)
         report = await _one_bot(
             settings, place, folder / "journal.sqlite3", terminal, stopping, [sandbox, service], DEMO_WITHIN_S
@@ -254,13 +251,13 @@ async def run_live(
     if environment is Environment.SANDBOX:
         told = _sandbox_file(sandbox)
         clock = SystemClock.from_text(told["clock"])
-        opened = _sandbox_place(clock, told, account, settings.bot.service_url)
+        opened = _sandbox_place(clock, told, account, settings.bot.service_url, settings.bot.limits_dir)
     else:
         clock = SystemClock()
         opened = _live_place(clock, settings, environment)
     terminal = Terminal(console(), lambda: f"{clock.now():%Y-%m-%d %H:%M:%S} UTC")
     async with opened as place:
-        terminal.say(f"{settings.strategy} on {', '.join(place.wirings)} ({environment.value})", "bold")
+        terminal.say(f"{settings.strategy} on {', '.join(place.clients)} ({environment.value})", "bold")
         report = await _one_bot(settings, place, journal or Path(settings.bot.journal), terminal, stopping, [], None)
     return _verdict(report, terminal)
 
@@ -278,14 +275,9 @@ async def _one_bot(
     strategy, speed = kind(settings.strategy), place.clock.speed
     config = settings.settings.scaled(speed)
     async with AsyncExitStack() as stack:
-        clients: dict[str, BaseExchangeClient] = {}
-        limits = SharedRateLimits(Path(settings.bot.limits_dir)) if settings.bot.limits_dir else RateLimits()
-        for venue, wiring in place.wirings.items():
-            wiring = replace(wiring, limits=limits)
-            clients[venue] = await stack.enter_async_context(registry.spec(venue).client_class()(wiring))
-        await _check_symbols(clients, config.symbols)
+        await _check_symbols(place.clients, config.symbols)
         bot = TradingBot(
-            clients=clients,
+            clients=place.clients,
             strategy_name=settings.strategy,
             build_strategy=lambda run_id, orders, pairs: strategy.build(config, run_id, orders, pairs),
             settings=settings.bot.scaled(speed),
@@ -357,50 +349,32 @@ def _verdict(report: Report, terminal: Terminal) -> int:
 
 
 @asynccontextmanager
-async def _transports() -> AsyncIterator[tuple[HttpTransport, WebSocketTransport]]:
-    http, websocket = AiohttpTransport(), _websocket_transport()
-    try:
-        yield http, websocket
-    finally:
-        await http.close()
-        await websocket.close()
-
-
-def _websocket_transport() -> WebSocketTransport:
-    """picows where it is installed, the portable transport elsewhere."""
-    try:
-        module = import_module("exchange_clients.engine.websocket")
-    except ImportError:
-        module = import_module("exchange_clients.engine.websocket_portable")
-        transport: WebSocketTransport = module.WebsocketsTransport()
-        return transport
-    fast: WebSocketTransport = module.PicowsTransport()
-    return fast
-
-
-@asynccontextmanager
-async def _sandbox_place(clock: SystemClock, told: dict[str, Any], account: str, service_url: str) -> AsyncIterator[Place]:
+async def _sandbox_place(
+    clock: SystemClock, told: dict[str, Any], account: str, service_url: str, limits_dir: str
+) -> AsyncIterator[Place]:
     """Clients of a sandbox server that described itself in `told`."""
-    async with _transports() as (http, websocket):
-        wirings = {}
-        for venue, port in told["ports"].items():
+    hosts = {venue: f"http://127.0.0.1:{port}" for venue, port in told["ports"].items()}
+    async with Network(Environment.SANDBOX, hosts=hosts, clock=clock, folder=_folder(limits_dir)) as network:
+        clients = {}
+        for venue in hosts:
             held = told["accounts"][venue].get(account)
             if held is None:
                 raise Misconfigured(venue, "sandbox", f"no account {account!r} was enrolled there")
-            wirings[venue] = loopback_wiring(registry.spec(venue), port, clock, http, websocket, Credentials(held))
-        yield Place(clock, wirings, FundingServiceClient(service_url, http))
+            clients[venue] = network.client(venue, held)
+        yield Place(clock, clients, FundingServiceClient(service_url, network.http))
 
 
 @asynccontextmanager
 async def _live_place(clock: SystemClock, settings: BotConfig, environment: Environment) -> AsyncIterator[Place]:
     """Clients of the real venues that the config names, with credentials from the environment."""
-    async with _transports() as (http, websocket):
-        wirings = {}
-        for name in settings.bot.venues or registry.names():
-            spec = registry.spec(name)
-            urls, secrets = spec.urls[environment], _secrets(spec)
-            wirings[spec.name] = Wiring(environment, urls.rest, urls.websocket, clock, http, websocket, secrets)
-        yield Place(clock, wirings, FundingServiceClient(settings.bot.service_url, http))
+    async with Network(environment, clock=clock, folder=_folder(settings.bot.limits_dir)) as network:
+        specs = [registry.spec(name) for name in settings.bot.venues or registry.names()]
+        clients = {spec.name: network.client(spec.name, _secrets(spec)) for spec in specs}
+        yield Place(clock, clients, FundingServiceClient(settings.bot.service_url, network.http))
+
+
+def _folder(limits_dir: str) -> Path | None:
+    return Path(limits_dir) if limits_dir else None
 
 
 def _secrets(spec: VenueSpec) -> Credentials:

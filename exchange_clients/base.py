@@ -26,6 +26,16 @@ from exchange_clients.domain.orders import Fill, Order, OrderRef, OrderRequest, 
 from exchange_clients.errors import Misconfigured, Unsupported
 from exchange_clients.order_checks import check_instrument, check_leverage, check_price, check_ref, check_request, check_size
 
+__all__ = [
+    "ALL_STREAMS",
+    "LIMIT_ORDERS",
+    "BaseExchangeClient",
+    "BaseFundingAdapter",
+    "Capability",
+    "EventStream",
+    "MarketClient",
+]
+
 Event_co = TypeVar("Event_co", covariant=True)
 HINTS_MAX = 5
 
@@ -249,12 +259,6 @@ class BaseExchangeClient(MarketClient):
 
     async def cancel_all_orders(self, instrument: Instrument | None = None) -> None:
         """Cancel everything of one market, or of all. Needs CANCEL_ALL."""
-        self.require(Capability.CANCEL_ALL)
-        if instrument is not None:
-            check_instrument(self.venue, "cancel_all_orders", instrument)
-        await self._cancel_all(instrument)
-
-    async def _cancel_all(self, instrument: Instrument | None) -> None:
         raise self._unsupported(Capability.CANCEL_ALL)
 
     async def set_leverage(self, instrument: Instrument, leverage: int) -> None:

@@ -20,6 +20,27 @@ ExchangeError(venue, operation)     may I try again?      did it happen?
 └─ Misconfigured                    no                    no
 """
 
+__all__ = [
+    "AuthenticationFailed",
+    "BelowMinimum",
+    "ExchangeError",
+    "InsufficientMargin",
+    "Misconfigured",
+    "NotSent",
+    "OrderNotFound",
+    "OrderRejected",
+    "OutcomeUnknown",
+    "PriceOutOfBand",
+    "ProtocolViolation",
+    "RateLimited",
+    "ReduceOnlyViolated",
+    "Refused",
+    "StaleData",
+    "Unsupported",
+    "VenueClosed",
+    "WouldCross",
+]
+
 
 class ExchangeError(Exception):
     """The root. `venue` and `operation` say where, `detail` what is known, what is not, and what happens next."""

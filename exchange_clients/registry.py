@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from exchange_clients.base import did_you_mean
 from exchange_clients.errors import Misconfigured
 from exchange_clients.spec import VenueSpec
+
+__all__ = ["names", "spec"]
 
 _VENUES: dict[str, str] = {
     "hyperliquid": "exchange_clients.hyperliquid.common:SPEC",
@@ -20,10 +23,10 @@ def names() -> tuple[str, ...]:
 
 
 def spec(name: str) -> VenueSpec:
-    """The venue called `name` (any case). Raises Misconfigured, listing the known ones, for any other name."""
+    """The venue called `name` (any case). Raises Misconfigured, with close matches and the known ones, for any other name."""
     path = _VENUES.get(name.lower())
     if path is None:
-        raise Misconfigured(name, "registry", f"unknown venue; known are {', '.join(_VENUES)}")
+        raise Misconfigured(name, "registry", f"unknown venue; known are {', '.join(_VENUES)}{did_you_mean(name, _VENUES)}")
     module, _, attribute = path.partition(":")
     found: VenueSpec = getattr(import_module(module), attribute)
     return found

@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     `database_url`: an existing PostgreSQL; without it an embedded one keeps its files in `data_dir`.
     `venues`: comma-separated; default: all. `clock`: text of SystemClock.as_text; empty is the machine's clock.
     `stale_after_s`: an observation older than this is not ranked; default: five collection intervals, at least 300.
-    `limits_dir`: a folder in which processes behind one address share the venues' request budgets; default: a budget of its own.
+    `limits_dir`: where processes behind one address share the venues' request budgets; default: a folder of this user's own.
     `price_band`: how far two venues' marks may lie apart, as a fraction, for the pair to be the same asset.
     """
 

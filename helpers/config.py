@@ -23,8 +23,8 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class BotSettings:
-    """`venues`: where the bot may trade; none named means every venue there is. `limits_dir`: a folder in which processes
-    behind one address share the venues' request budgets; "" means a budget of its own. `journal`: the SQLite file. Times in market ms.
+    """`venues`: where the bot may trade; none named means every venue there is. `limits_dir`: where processes behind
+    one address share the venues' request budgets; "" means a folder of this user's own. `journal`: the SQLite file. Times in market ms.
 
     `tick_ms`: how often strategies hear that time passed. `rank_every_ms`: between two looks at the ranking.
     `funding_every_ms`: between two readings of booked funding. `settle_attempts`, `settle_wait_ms`: how often and how far

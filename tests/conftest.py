@@ -2,6 +2,8 @@
 
 import decimal
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Money and measurements must never mix unnoticed; the library itself changes nobody's process, so the tests do it here.
 decimal.getcontext().traps[decimal.FloatOperation] = True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_lands_in_the_users_own_folder() -> Iterator[None]:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", folder)
+        yield
 
 
 @pytest.fixture(scope="session")

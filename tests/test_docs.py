@@ -1,6 +1,7 @@
-"""Docs are part of the product: generated pages are true, links lead somewhere, every flag and setting is documented."""
+"""Docs are part of the product: generated pages are true, links lead somewhere, every flag and setting is documented, programs run."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,24 @@ def test_decisions_are_numbered_and_complete(root: Path) -> None:
         text = page.read_text()
         assert re.match(r"\d{3}-[a-z0-9-]+\.md", page.name)
         assert all(part in text for part in ("## Context", "## Choice", "## What was given up")), page.name
+
+
+HOW_TO_BLOCKS = [
+    (page.name, number, block)
+    for page in sorted((Path(__file__).parent.parent / "docs" / "how_to").glob("*.md"))
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL), 1)
+    if page.name == "use_the_library.md"
+]
+
+
+@pytest.mark.parametrize(("page", "number", "block"), HOW_TO_BLOCKS, ids=lambda value: str(value)[:24].split("\n")[0])
+def test_programs_of_the_how_to_pages_run(page: str, number: int, block: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(textwrap.dedent(block), f"{page} program {number}", "exec"), {"__name__": "__main__"})
+    if "asyncio.run" in block:
+        said = capsys.readouterr().out
+        assert said and "certainly did not" not in said
+
+
+def test_the_library_page_leads_to_an_order_in_its_first_program() -> None:
+    assert len(HOW_TO_BLOCKS) >= 5
+    assert "place_order" in HOW_TO_BLOCKS[0][2] and "Sandbox" in HOW_TO_BLOCKS[0][2]

@@ -16,6 +16,7 @@ MAY_NAME_VENUES = ("exchange_clients/registry.py",)
 AMBIENT_ALLOWED = {
     "exchange_clients/engine/clock.py",
     "exchange_clients/engine/shared_rate_limit.py",
+    "exchange_clients/user_folder.py",
     "helpers/config.py",
     "helpers/journal.py",
     "helpers/vault.py",

@@ -42,8 +42,9 @@ SPEC = VenueSpec(
 
 PER_ADDRESS = Meter("credits per IP", capacity=100, window_s=60)
 EXPIRY_WINDOW_MS = 5_000
-HEAVY = 12
-"""Credits of a long list for an address without an API config key (the documents say 3 to 12)."""
+HEAVY, DISPUTED = 12, 3
+"""Credits of a heavy GET without an API config key: the documents say 3 to 12 and name no call. Everybody counts histories; some
+public clients count what is DISPUTED too."""
 
 
 def _read(path: str, reply: Any, weight: float = 1) -> Endpoint:
@@ -54,20 +55,20 @@ def _act(path: str, operation: str, reply: Any, weight: float = 1) -> Endpoint:
     return Endpoint(operation, "POST", path, reply, PER_ADDRESS, weight, Retry.ACT, private=True, operation=operation)
 
 
-INFO = _read("/info", Reply[list[wire.Market]])
-PRICES = _read("/info/prices", Reply[list[wire.PriceRow]])
-MARKS = Endpoint("marks", "GET", "/info/prices", Reply[list[wire.MarkRow]], PER_ADDRESS)
-BOOK = _read("/book", Reply[wire.Book])
+INFO = _read("/info", Reply[list[wire.Market]], DISPUTED)
+PRICES = _read("/info/prices", Reply[list[wire.PriceRow]], DISPUTED)
+MARKS = Endpoint("marks", "GET", "/info/prices", Reply[list[wire.MarkRow]], PER_ADDRESS, DISPUTED)
+BOOK = _read("/book", Reply[wire.Book], DISPUTED)
 TRADES = _read("/trades", Reply[list[wire.TradeRow]])
-FUNDING_RATE_HISTORY = _read("/funding_rate/history", Reply[list[wire.FundingPoint]])
-ACCOUNT = _read("/account", Reply[wire.Account])
+FUNDING_RATE_HISTORY = _read("/funding_rate/history", Reply[list[wire.FundingPoint]], HEAVY)
+ACCOUNT = _read("/account", Reply[wire.Account], DISPUTED)
 SETTINGS = _read("/account/settings", Reply[wire.Settings | list[wire.LeverageSetting]])
-POSITIONS = _read("/positions", Reply[list[wire.PositionRow]])
+POSITIONS = _read("/positions", Reply[list[wire.PositionRow]], DISPUTED)
 ORDERS = _read("/orders", Reply[list[wire.OrderRow]])
 ORDERS_HISTORY = _read("/orders/history", Reply[list[wire.OrderRow]], HEAVY)
-ORDER_EVENTS = _read("/orders/history_by_id", Reply[list[wire.OrderRow]])
+ORDER_EVENTS = _read("/orders/history_by_id", Reply[list[wire.OrderRow]], DISPUTED)
 TRADES_HISTORY = _read("/trades/history", Reply[list[wire.FillRow]], HEAVY)
-FUNDING_HISTORY = _read("/funding/history", Reply[list[wire.PaymentRow]])
+FUNDING_HISTORY = _read("/funding/history", Reply[list[wire.PaymentRow]], HEAVY)
 CREATE_ORDER = _act("/orders/create", "create_order", Reply[wire.OrderRef])
 CREATE_MARKET_ORDER = _act("/orders/create_market", "create_market_order", Reply[wire.OrderRef])
 EDIT_ORDER = _act("/orders/edit", "edit_order", Reply[wire.OrderRef])

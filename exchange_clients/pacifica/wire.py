@@ -170,8 +170,8 @@ class PositionRow(msgspec.Struct, frozen=True):
     side: BookSide
     amount: Decimal
     entry_price: Decimal
-    liquidation_price: Decimal | None
     updated_at: int
+    liquidation_price: Decimal | None = None
 
 
 class LeverageSetting(msgspec.Struct, frozen=True):

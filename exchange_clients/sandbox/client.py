@@ -47,10 +47,12 @@ def _wiring(
     credentials: Credentials | None,
     random: Random | None,
 ) -> Wiring:
+    urls = spec.urls_at(f"http://{authority}")
     return Wiring(
         environment=Environment.SANDBOX,
-        rest_url=f"http://{authority}{spec.rest_path}",
-        websocket_url=f"ws://{authority}{spec.websocket_path}",
+        rest_url=urls.rest,
+        websocket_url=urls.websocket,
+        rest_urls=urls.others,
         clock=clock,
         http=http,
         websocket=websocket,

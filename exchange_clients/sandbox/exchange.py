@@ -160,8 +160,12 @@ class SandboxExchange(ExchangeReads):
         tif: TimeInForce,
         reduce_only: bool,
         client_order_id: str | None,
+        *,
+        reuses_client_id: bool = False,
     ) -> SandboxOrder:
         """Place an order; `price` None takes what the book has. Returns its state after matching (PENDING if decided later).
+
+        `reuses_client_id`: the order takes the place of an earlier one of the same name.
 
         Raises Rejected. Where the venue decides later, only malformed orders raise; the rest end REJECTED with a reason.
         """
@@ -172,7 +176,7 @@ class SandboxExchange(ExchangeReads):
         check_form(listing, side, size, price)
         if not reduce_only or (self.rules.reduce_only_fits and size != abs(owner.size(venue_symbol))):
             check_minimum(listing, self.rules, mark, size, price)
-        if client_order_id is not None and owner.knows_client_id(client_order_id):
+        if client_order_id is not None and owner.knows_client_id(client_order_id) and not reuses_client_id:
             raise Rejected(RejectReason.DUPLICATE_CLIENT_ID, f"client order id {client_order_id} was used before")
         order = self._new_order(account, venue_symbol, side, size, price, tif, reduce_only, client_order_id)
         if self.rules.decide_later:

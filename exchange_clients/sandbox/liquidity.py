@@ -46,3 +46,12 @@ def _level(instrument: Instrument, price: Decimal, level: int, random: Random) -
     notional = random.uniform(*_TOUCH_NOTIONAL) * (1 + level / 5)
     lots = max(1, int(notional / float(price) / float(instrument.lot_size)))
     return Level(price, max(instrument.min_size, lots * instrument.lot_size))
+
+
+def coarser(levels: list[tuple[Decimal, Decimal]], step: Decimal, away: str) -> list[tuple[Decimal, Decimal]]:
+    """One side of a book, best first, put together on a grid of `step`; `away`: the rounding that leads away from the touch."""
+    merged: dict[Decimal, Decimal] = {}
+    for price, size in levels:
+        at = (price / step).to_integral_value(away) * step
+        merged[at] = merged.get(at, Decimal(0)) + size
+    return list(merged.items())

@@ -30,6 +30,7 @@ class SandboxServer:
         self, world: World, faults: FaultPlan | None = None, tick_s: float = 0.1, ports: Mapping[str, int] | None = None
     ) -> None:
         self.world = world
+        self.ports: dict[str, int] = {}  # of each venue, once started
         self._faults = faults or FaultPlan()
         self._tick_s = tick_s
         self._fixed_ports = dict(ports or {})
@@ -39,15 +40,14 @@ class SandboxServer:
 
     async def start(self) -> dict[str, int]:
         """Listen and let the world move. Returns the port of each venue. Raises OSError when a port is taken."""
-        ports: dict[str, int] = {}
         try:
             for venue, facade in self.world.facades.items():
-                ports[venue] = await self._listen(facade, self._fixed_ports.get(venue, 0))
+                self.ports[venue] = await self._listen(facade, self._fixed_ports.get(venue, 0))
         except OSError:
             await self.stop()
             raise
         self._ticking = asyncio.create_task(self._tick(), name="sandbox ticks")
-        return ports
+        return dict(self.ports)
 
     async def wait(self) -> None:
         """Return when the server was stopped; raise what broke the world, if something did."""

@@ -17,7 +17,10 @@ Topic = tuple[str, str]
 
 
 class StreamingFacade(Facade):
-    """A façade with sockets. `book_channel`: the channel whose markets move for as long as somebody hears it."""
+    """A façade with sockets. `book_channel`: the channel whose markets move for as long as somebody hears it.
+
+    A channel in several kinds is named `<channel>@<kind>`.
+    """
 
     book_channel: ClassVar[str]
 
@@ -56,7 +59,7 @@ class TopicSocket(FacadeSocket, Generic[VenueFacade]):
         """Hear `topic` from now on; False when it is heard already."""
         if topic in self.topics:
             return False
-        if topic[0] == self.facade.book_channel:
+        if topic[0].partition("@")[0] == self.facade.book_channel:
             self.facade.exchange.watch(topic[1])
         self.topics.add(topic)
         return True
@@ -66,7 +69,7 @@ class TopicSocket(FacadeSocket, Generic[VenueFacade]):
         if topic not in self.topics:
             return False
         self.topics.remove(topic)
-        if topic[0] == self.facade.book_channel:
+        if topic[0].partition("@")[0] == self.facade.book_channel:
             self.facade.exchange.unwatch(topic[1])
         return True
 

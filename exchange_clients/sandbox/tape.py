@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -52,7 +52,7 @@ class TapePrices:
     Rates step from hour to hour and keep their digits. Mark and index run straight from a row to the row of the next hour; where
     that is missing, and after the end, the last row holds. A market is absent before its first row; rows that price it at 0
     (dead markets) count as missing. The tape's only volume is an hourly figure of doubtful unit; it is served as
-    `volume_24h_usd` as it stands.
+    `volume_24h_usd` as it stands. A market whose volume is 0 in every hour is one whose volume nobody recorded: unknown.
     """
 
     provenance = Provenance.REPLAY
@@ -122,6 +122,9 @@ class TapePrices:
                         self._keep(number, cells, venues)
         except (OSError, UnicodeDecodeError, csv.Error) as failure:
             raise TapeError(f"{self._path} line 1: can't be read: {failure}") from failure
+        for rows in (rows for markets in self._markets.values() for rows in markets.values()):
+            if not any(row.volume_quote_1h for row in rows.values()):
+                rows.update({hour_ms: replace(row, volume_quote_1h=None) for hour_ms, row in rows.items()})
         missing = sorted(set(venues or ()) - set(self._markets))
         if missing or not self._markets:
             raise TapeError(f"{self._path} line 1: no rows for {', '.join(missing) or 'any venue'}")

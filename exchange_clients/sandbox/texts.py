@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TypeVar
+
+from exchange_clients.domain.instruments import wire_text
 
 Number = TypeVar("Number", Decimal, Decimal | None)
 Text = TypeVar("Text", str, str | None)
+_DERIVED = Context(prec=12)
 
 
 def exact(number: Decimal | None) -> str | None:
@@ -18,3 +21,13 @@ def exact(number: Decimal | None) -> str | None:
 def texts(write: Callable[[Number], Text], **numbers: Number) -> dict[str, Text]:
     """The members of a JSON object that are numbers written by `write`."""
     return {name: write(number) for name, number in numbers.items()}
+
+
+def derived(number: Decimal | None) -> str | None:
+    """A number that was computed, to twelve figures; None stays null."""
+    return None if number is None else wire_text(_DERIVED.plus(number))
+
+
+def measured(number: float | None) -> Decimal | None:
+    """An observation, to six places, as a number that can be written."""
+    return None if number is None else Decimal(repr(round(number, 6)))

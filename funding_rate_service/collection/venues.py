@@ -6,16 +6,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import msgspec
+
 from exchange_clients import registry
 from exchange_clients.base import BaseFundingAdapter
 from exchange_clients.engine.clock import Clock
-from exchange_clients.engine.http import AiohttpTransport
-from exchange_clients.engine.rate_limit import RateLimits
-from exchange_clients.engine.shared_rate_limit import SharedRateLimits
-from exchange_clients.engine.websocket import PicowsTransport
-from exchange_clients.engine.wiring import Wiring
+from exchange_clients.errors import Misconfigured
+from exchange_clients.network import Network
 from exchange_clients.spec import Urls, VenueSpec
-from funding_rate_service.config import Settings
+from funding_rate_service.config import Settings, VenueUrls
 from funding_rate_service.errors import StartupError
 
 
@@ -35,28 +34,18 @@ OpenVenues = Callable[[Settings, Clock], AbstractAsyncContextManager[Sequence[Ve
 async def open_venues(settings: Settings, clock: Clock) -> AsyncIterator[Sequence[Venue]]:
     """The configured venues over real sockets; their connections are given back at the end. Raises StartupError."""
     async with AsyncExitStack() as stack:
-        http, websocket = AiohttpTransport(), PicowsTransport()
-        stack.push_async_callback(http.close)
-        stack.push_async_callback(websocket.close)
-        limits = RateLimits() if settings.limits_dir is None else SharedRateLimits(settings.limits_dir)
-        venues = []
-        for name in settings.venues:
-            spec = registry.spec(name)
-            urls = _urls(settings, spec)
-            wiring = Wiring(settings.environment, urls.rest, urls.websocket, clock, http, websocket, limits=limits)
-            adapter: BaseFundingAdapter = await stack.enter_async_context(spec.adapter_class()(wiring))
-            venues.append(Venue(spec, adapter, urls.rest))
+        try:
+            hosts = {venue: _host(registry.spec(venue), given) for venue, given in settings.venue_urls.items()}
+            network = await stack.enter_async_context(
+                Network(settings.environment, hosts=hosts, clock=clock, folder=settings.limits_dir)
+            )
+            venues = [Venue(registry.spec(name), network.adapter(name), network.urls(name).rest) for name in settings.venues]
+        except Misconfigured as error:
+            raise StartupError(f"settings: {error}") from error
         yield venues
 
 
-def _urls(settings: Settings, spec: VenueSpec) -> Urls:
-    given = settings.venue_urls.get(spec.name)
-    if given is not None:
-        websocket = given.websocket.rstrip("/")
-        return Urls(given.rest.rstrip("/") + spec.rest_path, websocket and websocket + spec.websocket_path)
-    urls = spec.urls.get(settings.environment)
-    if urls is None:
-        raise StartupError(
-            f"settings: {spec.name} has no {settings.environment.value} installation; leave it out of FUNDING_VENUES"
-        )
-    return urls
+def _host(spec: VenueSpec, given: VenueUrls) -> str | Urls:
+    if not given.websocket:
+        return given.rest
+    return msgspec.structs.replace(spec.urls_at(given.rest), websocket=spec.urls_at(given.websocket).websocket)

@@ -9,7 +9,6 @@ import pytest
 
 from exchange_clients import registry
 from exchange_clients.sandbox.virtual_loop import VirtualLoop
-from tests.conformance.awaited import awaited
 from tests.support.stage import Stage, stage
 from tests.support.venues import VENUES
 
@@ -33,11 +32,3 @@ def venue(request: pytest.FixtureRequest) -> str:
 async def on(venue: str) -> AsyncIterator[Stage]:
     async with stage(venue) as found:
         yield found
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        missing = awaited(item.name)
-        if missing:
-            why = f"awaited: {missing}; when it is green, strike its row from tests/conformance/awaited.py"
-            item.add_marker(pytest.mark.xfail(reason=why, strict=True))

@@ -60,11 +60,23 @@ class Site:
         return self.send(HttpRequest("GET", url))
 
     def post(self, path: str, operation: str, data: dict[str, Any], **changes: Any) -> tuple[int, Any]:
+        body = json.dumps(self.signed(operation, data, **changes)).encode()
+        return self.send(HttpRequest("POST", f"/api/v1{path}", {}, body))
+
+    def signed(self, operation: str, data: dict[str, Any], **changes: Any) -> dict[str, Any]:
+        """A signed body; `changes` are made after signing."""
         signer: Signer = changes.pop("signer", self.signer)
         timestamp, window_ms = changes.pop("timestamp", self.clock.now_ms()), changes.pop("window_ms", 5_000)
         signature = signer.sign(signed_text(operation, timestamp, window_ms, data))
         body = {"account": self.account, "signature": signature, "timestamp": timestamp, "expiry_window": window_ms}
-        return self.send(HttpRequest("POST", f"/api/v1{path}", {}, json.dumps({**body, **data, **changes}).encode()))
+        return {**body, **data, **changes}
+
+    def rested(self) -> None:
+        """A minute of the wire goes by, and every credit is back."""
+        self.clock.set_ms += self.clock.wire_ms(60_001)
+
+    def socket(self, headers: dict[str, str] | None = None) -> Line:
+        return Line(self, headers or {})
 
     def send(self, request: HttpRequest, address: str = "10.0.0.1") -> tuple[int, Any]:
         reply = self.facade.handle(request, address)
@@ -88,3 +100,25 @@ class Site:
 def wiring_without_network() -> Wiring:
     transport = MemoryTransport({}, latency=lambda: 0.0)
     return Wiring(Environment.SANDBOX, "http://nobody", "ws://nobody", SetClock(), transport, transport, Credentials({}))
+
+
+class Line:
+    """A WebSocket to the façade. `say` sends a message and returns what came back at once; `heard` is what came since."""
+
+    def __init__(self, site: Site, headers: dict[str, str]) -> None:
+        self.heard: list[Any] = []
+        self.end = site.facade.connect(HttpRequest("GET", "/ws", headers), self)
+
+    def send(self, frame: bytes) -> None:
+        self.heard.append(json.loads(frame))
+
+    def close(self, reason: str) -> None:
+        self.heard.append({"closed": reason})
+
+    def say(self, message: Any) -> list[Any]:
+        self.heard.clear()
+        self.end.on_frame(json.dumps(message).encode())
+        return list(self.heard)
+
+    def subscribe(self, source: str, **which: Any) -> list[Any]:
+        return self.say({"method": "subscribe", "params": {"source": source, **which}})

@@ -184,10 +184,10 @@ def test_malformed_requests(site, method, url, body, status) -> None:
 def test_credits_are_counted_per_address_and_second_of_the_wire() -> None:
     site = Site(clock=SetClock(speed=60.0))
     request = HttpRequest("GET", f"/api/v1/trades/history?account={site.account}")
-    assert [site.send(request)[0] for _ in range(11)] == [200] * 10 + [429]
+    assert [site.send(request)[0] for _ in range(9)] == [200] * 8 + [429]
     assert site.send(request, address="10.0.0.2")[0] == 200
     headers = site.facade.handle(request, "10.0.0.1").headers
-    assert headers["ratelimit"].startswith('"credits";r=50;t=') and headers["ratelimit-policy"] == '"credits";q=1250;w=60'
+    assert headers["ratelimit"].startswith('"credits";r=40;t=') and headers["ratelimit-policy"] == '"credits";q=1000;w=60'
     site.clock.set_ms += 60_000 * 60  # credits come back when a minute of the wire has passed
     assert site.send(request)[0] == 200
 
@@ -199,7 +199,7 @@ def test_funding_is_the_tapes_number_digit_by_digit(shared_dir) -> None:
     tape = TapePrices(shared_dir / "tapes" / "perp_dex_hourly_2026-01-02.csv", ["pacifica"])
     site = Site(tape, SetClock(tape.start_ms + HOUR_MS + 60_000))
     _, reply = site.get("/info/prices")
-    rows = {row["symbol"]: row for row in reply["data"]}
+    rows = {row["symbol"]: row for row in reply["data"] if not row["symbol"].endswith("-USDC")}
     assert rows.keys() == site.exchange.listings.keys() and len(rows) > 20
     for symbol, row in rows.items():
         now, before = tape.state("pacifica", symbol, tape.start_ms + HOUR_MS), tape.state("pacifica", symbol, tape.start_ms)
