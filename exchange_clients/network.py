@@ -7,6 +7,7 @@ async with Network(Environment.TESTNET) as network:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -19,9 +20,11 @@ from exchange_clients import registry
 from exchange_clients.base import BaseExchangeClient, BaseFundingAdapter, did_you_mean
 from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.provenance import Environment
-from exchange_clients.engine.clock import Clock, SystemClock
+from exchange_clients.engine.capture import Capture
+from exchange_clients.engine.clock import Clock, LoopClock, SystemClock
 from exchange_clients.engine.http import AiohttpTransport
 from exchange_clients.engine.rate_limit import RateLimits
+from exchange_clients.engine.replay import ReplayTransport
 from exchange_clients.engine.transport import HttpTransport, WebSocketTransport
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.errors import Misconfigured
@@ -29,6 +32,8 @@ from exchange_clients.spec import Urls, VenueSpec
 from exchange_clients.user_folder import user_folder
 
 __all__ = ["Network"]
+
+SECRET_FIELD = re.compile(r"private|secret|key|pass", re.IGNORECASE)
 
 
 class Network:
@@ -39,10 +44,11 @@ class Network:
     `clock`: market time; default: this machine's. `http`, `websocket`: transports to use instead of real ones; they stay open.
     `folder`: where processes of this machine keep request budgets together; default: a folder of this user's own. With
     `shared=False`, in a sandbox, and where no such folder can be had, budgets are kept by this object alone.
-    `random`: jitter of back-off; give one to repeat a run.
+    `random`: jitter of back-off; give one to repeat a run. `capture`: a new file to which everything that is sent and received is
+    written as JSON lines, secrets hidden; `Network.replay` reads it back.
 
     Leaving the block closes the clients and adapters that were made here, then the transports. Raises Misconfigured for an
-    address of one's own on live: orders signed for the real venue go to the real venue.
+    address of one's own on live (orders signed for the real venue go to the real venue), and for a file that can't be written.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class Network:
         folder: Path | None = None,
         shared: bool = True,
         random: Random | None = None,
+        capture: Path | None = None,
     ) -> None:
         self.environment = _environment(environment)
         self.clock: Clock = clock or SystemClock()
@@ -71,6 +78,26 @@ class Network:
         self._random = random or Random()
         self._made: WeakSet[BaseExchangeClient | BaseFundingAdapter] = WeakSet()
         self._is_closed = False
+        self._replayed = False
+        self._capture = None if capture is None else self._captured(capture)
+
+    @classmethod
+    def replay(cls, path: Path, speed: float = 1.0) -> Self:
+        """A network that plays back what another one captured; what is read has provenance REPLAY. Make it on a running loop.
+
+        `speed`: recorded seconds per second of the event loop. Raises Misconfigured for a file that is no capture.
+        """
+        try:
+            recorded = ReplayTransport(path, speed)
+        except (OSError, ValueError) as error:
+            raise _wrong(f"{path} can't be replayed: {error}") from error
+        environment = Environment(recorded.environment)
+        hosts = dict.fromkeys(registry.names(), "http://replay") if environment is Environment.SANDBOX else None
+        network = cls(
+            environment, hosts=hosts, clock=LoopClock(recorded.start_ms), http=recorded, websocket=recorded, shared=False
+        )
+        network._replayed = True
+        return network
 
     def client(self, venue: str, credentials: Credentials | Mapping[str, str] | None = None) -> BaseExchangeClient:
         """A trading client of one account, or, without `credentials`, one that reads what needs none.
@@ -108,6 +135,11 @@ class Network:
             raise _wrong("it is closed; clients made from it can't be used any more")
         spec = registry.spec(venue)
         urls = self.urls(spec.name)
+        secrets = None if credentials is None else _credentials(spec, credentials)
+        if self._capture is not None and secrets is not None:
+            for name, value in secrets.values.items():
+                if SECRET_FIELD.search(name):
+                    self._capture.hide(value)
         return Wiring(
             environment=self.environment,
             rest_url=urls.rest,
@@ -115,10 +147,11 @@ class Network:
             clock=self.clock,
             http=self.http,
             websocket=self.websocket,
-            credentials=None if credentials is None else _credentials(spec, credentials),
+            credentials=secrets,
             limits=self.limits,
             random=Random(self._random.getrandbits(64)),
             rest_urls=urls.others,
+            replayed=self._replayed,
         )
 
     async def close(self) -> None:
@@ -128,6 +161,8 @@ class Network:
             await made.close()
         while self._owned:
             await self._owned.pop().close()
+        if self._capture is not None:
+            self._capture.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -136,6 +171,14 @@ class Network:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    def _captured(self, path: Path) -> Capture:
+        try:
+            capture = Capture(path, self.clock, self.environment.value)
+        except OSError as error:
+            raise _wrong(f"{path} can't be written: {error.strerror}") from error
+        self.http, self.websocket = capture.http(self.http), capture.websocket(self.websocket)
+        return capture
 
     def _limits(self, folder: Path | None, shared: bool) -> RateLimits:
         """Budgets of all processes where that is wanted and possible, of this one elsewhere."""

@@ -23,7 +23,7 @@ class VenueFundingAdapter(BaseFundingAdapter):
 
     def __init__(self, wiring: Wiring, dialect: Dialect | None = None) -> None:
         self._clock = wiring.clock
-        self._provenance = wiring.environment.provenance
+        self._provenance = wiring.provenance
         self._session = Session(self.venue, wiring, dialect or Dialect())
 
     async def close(self) -> None:

@@ -22,7 +22,7 @@ class VenueClient(BaseExchangeClient):
 
     def __init__(self, wiring: Wiring, dialect: Dialect, streams: StreamDialect) -> None:
         self._clock = wiring.clock
-        self._provenance = wiring.environment.provenance
+        self._provenance = wiring.provenance
         self._credentials = wiring.credentials
         self._session = Session(self.venue, wiring, dialect)
         self._stream = Stream(self.venue, wiring, streams)

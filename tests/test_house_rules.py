@@ -14,6 +14,7 @@ PRODUCT = ("exchange_clients", "strategies", "helpers", "funding_rate_service", 
 MAY_NAME_VENUES = ("exchange_clients/registry.py",)
 
 AMBIENT_ALLOWED = {
+    "exchange_clients/engine/capture.py",
     "exchange_clients/engine/clock.py",
     "exchange_clients/engine/shared_rate_limit.py",
     "exchange_clients/user_folder.py",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from exchange_clients.domain.credentials import Credentials
-from exchange_clients.domain.provenance import Environment
+from exchange_clients.domain.provenance import Environment, Provenance
 from exchange_clients.engine.clock import Clock
 from exchange_clients.engine.rate_limit import RateLimits
 from exchange_clients.engine.transport import HttpTransport, WebSocketTransport
@@ -19,7 +19,7 @@ class Wiring:
 
     `credentials`: None for reading only. `limits`: budgets, shared by clients behind one address. `random`: jitter of
     back-off. Transports belong to whoever made them; clients share
-    them and do not close them.
+    them and do not close them. `replayed`: what comes was recorded earlier.
     """
 
     environment: Environment
@@ -32,3 +32,9 @@ class Wiring:
     limits: RateLimits = field(default_factory=RateLimits)
     random: Random = field(default_factory=Random)
     rest_urls: Mapping[str, str] = field(default_factory=dict)
+    replayed: bool = False
+
+    @property
+    def provenance(self) -> Provenance:
+        """What observations made through this wiring are worth."""
+        return Provenance.REPLAY if self.replayed else self.environment.provenance

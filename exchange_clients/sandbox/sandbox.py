@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Self, TypeVar
@@ -43,7 +44,9 @@ class Sandbox:
     `loopback`: served on ports of 127.0.0.1, for other programs too (`hosts` tells where); otherwise in memory, without sockets.
     `seed`: of the prices and the books. `prices`: a tape instead of the seeded model. `clock`: market time; default: this
     machine's. `faults`: what is to go wrong, each once. `latency_s`: seconds of one way in memory. `tick_s`: seconds between two
-    moves of the world. Raises Misconfigured for an unknown venue, ValueError for a clock that stands before the first price.
+    moves of the world. `capture`: a new file for everything that the clients send and receive, as Network writes it.
+
+    Raises Misconfigured for an unknown venue, ValueError for a clock that stands before the first price.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Sandbox:
         faults: Iterable[Fault | str] = (),
         latency_s: float = 0.0,
         tick_s: float = 0.1,
+        capture: Path | None = None,
     ) -> None:
         named = registry.names() if venues is None else [venues] if isinstance(venues, str) else venues
         self.venues = tuple(registry.spec(venue).name for venue in named)
@@ -67,6 +71,7 @@ class Sandbox:
         self._prices = prices
         self._latency_s = latency_s
         self._tick_s = tick_s
+        self._capture = capture
         self._world: World | None = None
         self._network: Network | None = None
         self._server: SandboxServer | None = None
@@ -120,7 +125,13 @@ class Sandbox:
             http = websocket = self._transport = MemoryTransport(world.hosts(), lambda: self._latency_s, self.faults)
             self._turning = asyncio.create_task(world.run(self._tick_s), name="sandbox turns")
         self._network = Network(
-            Environment.SANDBOX, hosts=self.hosts, clock=self.clock, http=http, websocket=websocket, random=Random(self._seed)
+            Environment.SANDBOX,
+            hosts=self.hosts,
+            clock=self.clock,
+            http=http,
+            websocket=websocket,
+            random=Random(self._seed),
+            capture=self._capture,
         )
         return self
 
