@@ -29,6 +29,9 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     `path` may hold `{names}`. `reply`: the wire type of a success (None: the body is not looked at). `weight`: units of `meter`.
     `private`: whether the call needs credentials. `operation`: the venue's own word for it where one path carries several.
+    `host`: which of the venue's hosts (Wiring.rest_urls), "" for the usual one. `also`: other budgets that a call draws on, with its
+    weight there. `rows_per_unit`: a list that comes back costs one more unit of `meter` for so many rows, known only afterwards.
+    `urgent`: an act that may use the whole of a budget, like a cancellation.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     timeout_s: float = 10.0
     host: str = ""
     also: tuple[tuple[Meter, float], ...] = ()
+    rows_per_unit: int = 0
+    urgent: bool = False
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Budgets. A call takes its weight before it is signed, so that a signature never ages in a queue.
 
-Reads leave a share of every budget alone: a cancellation must not wait behind somebody's curiosity.
+Reads leave a share of every budget alone, and so do acts that are not urgent: a cancellation or a hedge must wait neither behind
+somebody's curiosity nor behind new orders. An act has a deadline: it is sent now, or not at all.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from exchange_clients.engine.endpoint import Meter, Retry
 from exchange_clients.errors import RateLimited
 
 WAIT_S_MAX = 30.0
-SHARES = {Retry.READ: 0.8, Retry.ACT: 1.0}
+ACT_WAIT_S_MAX = 3.0
+SHARES = {Retry.READ: 0.8, Retry.ACT: 0.9}
+URGENT_SHARE = 1.0
 
 
 class RateLimit:
@@ -46,6 +49,11 @@ class RateLimit:
         self._used += weight
         return 0.0
 
+    def debit(self, weight: float, now: float) -> None:
+        """`weight` was used, whether it was allowed or not."""
+        self.taken.append((now, weight))
+        self._used += weight
+
     def close_for(self, seconds: float, now: float) -> None:
         """The venue said it is too much: nothing before `now` + `seconds`."""
         self.closed_until = max(self.closed_until, now + seconds)
@@ -57,15 +65,28 @@ class RateLimits:
     def __init__(self) -> None:
         self._limits: dict[tuple[str, str, str], RateLimit] = {}
 
-    async def take(self, venue: str, operation: str, meter: Meter, key: str, weight: float, share: float = 1.0) -> None:
-        """Wait for `weight` units. Raises RateLimited, before anything is sent, when that would take over WAIT_S_MAX."""
+    async def take(
+        self,
+        venue: str,
+        operation: str,
+        meter: Meter,
+        key: str,
+        weight: float,
+        share: float = 1.0,
+        within_s: float = WAIT_S_MAX,
+    ) -> None:
+        """Wait for `weight` units. Raises RateLimited, before anything is sent, when that would take over `within_s`."""
         clock = asyncio.get_running_loop().time
-        deadline = clock() + WAIT_S_MAX
+        deadline = clock() + within_s
         while (wait := self.try_take(venue, meter, key, weight, share, clock())) > 0:
             if clock() + wait > deadline:
                 detail = f"our budget of {meter.name} is spent for {wait:.0f} s; nothing was sent"
                 raise RateLimited(venue, operation, detail, wait)
             await asyncio.sleep(wait)
+
+    def debit(self, venue: str, meter: Meter, key: str, weight: float) -> None:
+        """A reply cost `weight` more than was taken for it."""
+        self._limit(venue, meter, key).debit(weight, asyncio.get_running_loop().time())
 
     def try_take(self, venue: str, meter: Meter, key: str, weight: float, share: float, now: float) -> float:
         """Take `weight` at loop time `now` and return 0, or take nothing and return the seconds to wait."""

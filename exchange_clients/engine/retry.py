@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, stop_before_delay
 
 from exchange_clients.engine.endpoint import Retry
 from exchange_clients.errors import NotSent, OutcomeUnknown, RateLimited
@@ -28,8 +29,9 @@ def backoff_s(attempt: int, random: Random, first_s: float = BACKOFF_S_FIRST, ma
     return float(min(max_s, first_s * 2 ** (attempt - 1)) * (0.5 + random.random() / 2))
 
 
-async def repeat(policy: Retry, work: Callable[[], Awaitable[T]], random: Random) -> T:
-    """Run `work` until it succeeds, fails for good or was tried ATTEMPTS_MAX times; the last error is raised as it is.
+async def repeat(policy: Retry, work: Callable[[], Awaitable[T]], random: Random, within_s: float = math.inf) -> T:
+    """Run `work` until it succeeds, fails for good, was tried ATTEMPTS_MAX times or `within_s` are over; the last error is raised
+    as it is.
 
     A first try that succeeds, as nearly all do, never meets the machinery of repetition: setting that up costs more CPU than
     signing an order.
@@ -51,6 +53,9 @@ async def repeat(policy: Retry, work: Callable[[], Awaitable[T]], random: Random
         return backoff_s(state.attempt_number, random)
 
     retrying = AsyncRetrying(
-        stop=stop_after_attempt(ATTEMPTS_MAX), retry=retry_if_exception_type(REPEATABLE[policy]), wait=wait, reraise=True
+        stop=stop_after_attempt(ATTEMPTS_MAX) | stop_before_delay(within_s),
+        retry=retry_if_exception_type(REPEATABLE[policy]),
+        wait=wait,
+        reraise=True,
     )
     return await retrying(attempt)

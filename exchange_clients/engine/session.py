@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from exchange_clients.engine.endpoint import Call, Endpoint, Retry
-from exchange_clients.engine.rate_limit import SHARES
+from exchange_clients.engine.endpoint import Call, Endpoint, Meter, Retry
+from exchange_clients.engine.rate_limit import ACT_WAIT_S_MAX, SHARES, URGENT_SHARE, WAIT_S_MAX
 from exchange_clients.engine.retry import repeat
 from exchange_clients.engine.transport import HttpRequest, HttpResponse, TransportFailure
 from exchange_clients.engine.wiring import Wiring
@@ -29,9 +31,13 @@ RETRY_AFTER_S_DEFAULT = 1.0
 class Dialect:
     """What differs between venues on the way to a reply. Each venue's client has one; the defaults suit a public JSON API."""
 
-    def meter_key(self, call: Call) -> str:
-        """Whom the venue counts this call against."""
+    def meter_key(self, call: Call, meter: Meter) -> str:
+        """Whom the venue counts this call against in `meter`."""
         return ""
+
+    def spent(self, call: Call, error: ExchangeError) -> Meter:
+        """Which of the call's budgets the venue says is spent."""
+        return call.endpoint.meter
 
     async def prepare(self, call: Call) -> None:
         """Get what signing needs and can't be computed, such as a session token. Runs before every try."""
@@ -68,40 +74,64 @@ class Session:
         path: dict[str, str] | None = None,
         query: dict[str, Any] | None = None,
         payload: Any = None,
+        urgent: bool = False,
+        within_s: float = ACT_WAIT_S_MAX,
     ) -> Any:
         """Use `endpoint` and return its decoded reply.
 
-        `query` entries that are None are left out. Raises NotSent, OutcomeUnknown, RateLimited, ProtocolViolation and whatever
+        `query` entries that are None are left out. `urgent`: an act that may use the whole of a budget. `within_s`: how long an act may
+        wait for its turn (budget, session token, a connection) before it is sent; NotSent afterwards, since late is at an old price.
+        Raises NotSent, OutcomeUnknown, RateLimited, ProtocolViolation and whatever
         Refused the venue's dialect recognises; which of them are tried again is decided by `endpoint.retry` alone.
         """
         if endpoint.private and self._wiring.credentials is None:
             raise Misconfigured(self._venue, endpoint.name, "this call needs credentials and none were given")
         call = Call(endpoint, path or {}, {k: v for k, v in (query or {}).items() if v is not None}, payload)
+        is_act, now = endpoint.retry is Retry.ACT, asyncio.get_running_loop().time
+        share = URGENT_SHARE if urgent or endpoint.urgent else SHARES[endpoint.retry]
+        deadline = now() + within_s if is_act else math.inf
         try:
-            return await repeat(endpoint.retry, lambda: self._once(call), self._wiring.random)
+            return await repeat(
+                endpoint.retry, lambda: self._once(call, share, deadline), self._wiring.random, deadline - now()
+            )
         except Refused as refused:
-            if not await self._dialect.recover(refused):
+            if now() > deadline or not await self._dialect.recover(refused):
                 raise
-        return await repeat(endpoint.retry, lambda: self._once(call), self._wiring.random)
+        return await repeat(endpoint.retry, lambda: self._once(call, share, deadline), self._wiring.random, deadline - now())
 
-    async def _once(self, call: Call) -> Any:
-        endpoint = call.endpoint
-        limits, key = self._wiring.limits, self._dialect.meter_key(call)
-        for meter, weight in ((endpoint.meter, endpoint.weight), *endpoint.also):
-            await limits.take(self._venue, endpoint.name, meter, key, weight, SHARES[endpoint.retry])
-        await self._dialect.prepare(call)
-        request = self._dialect.sign(call, self._request(call))
+    async def _once(self, call: Call, share: float, deadline: float) -> Any:
+        endpoint, dialect, limits = call.endpoint, self._dialect, self._wiring.limits
+        now = asyncio.get_running_loop().time
+        try:
+            for meter, weight in ((endpoint.meter, endpoint.weight), *endpoint.also):
+                within_s = min(WAIT_S_MAX, deadline - now())
+                await limits.take(self._venue, endpoint.name, meter, dialect.meter_key(call, meter), weight, share, within_s)
+        except RateLimited as spent:
+            if endpoint.retry is Retry.READ:
+                raise
+            raise NotSent(self._venue, endpoint.name, f"{spent.detail}, and later would be too late") from spent
+        await dialect.prepare(call)
+        if now() > deadline:
+            raise NotSent(
+                self._venue, endpoint.name, "it could not be sent in time, and later would be too late; nothing was sent"
+            )
+        request = dialect.sign(call, self._request(call))
         try:
             response = await self._wiring.http.request(request)
         except TransportFailure as failure:
             raise self._transport_error(endpoint, failure) from failure
-        error = self._dialect.refusal(call, response) or self._status_error(endpoint, response)
+        error = dialect.refusal(call, response) or self._status_error(endpoint, response)
         if error is None:
-            self._dialect.heard(call, response)
-            return self._decode(endpoint, response.body)
+            dialect.heard(call, response)
+            reply = self._decode(endpoint, response.body)
+            if endpoint.rows_per_unit and isinstance(reply, list):
+                more = len(reply) // endpoint.rows_per_unit
+                limits.debit(self._venue, endpoint.meter, dialect.meter_key(call, endpoint.meter), more)
+            return reply
         if isinstance(error, RateLimited) or response.status == 429:
             wait = error.retry_after_s if isinstance(error, RateLimited) else RETRY_AFTER_S_DEFAULT
-            limits.close_for(self._venue, endpoint.meter, key, wait)
+            spent_meter = dialect.spent(call, error)
+            limits.close_for(self._venue, spent_meter, dialect.meter_key(call, spent_meter), wait)
         raise error
 
     def _request(self, call: Call) -> HttpRequest:

@@ -50,6 +50,12 @@ class SharedRateLimits(RateLimits):
         except OSError:
             return super().try_take(venue, meter, key, weight, share, now)
 
+    def debit(self, venue: str, meter: Meter, key: str, weight: float) -> None:
+        now = asyncio.get_running_loop().time()
+        super().debit(venue, meter, key, weight)
+        with self._locked(venue, meter, key, now) as limit:
+            limit.debit(weight, now)
+
     def close_for(self, venue: str, meter: Meter, key: str, seconds: float) -> None:
         now = asyncio.get_running_loop().time()
         super().close_for(venue, meter, key, seconds)

@@ -9,7 +9,7 @@ import msgspec
 
 from exchange_clients import errors
 from exchange_clients.domain.credentials import Credentials
-from exchange_clients.engine.endpoint import Call, Endpoint
+from exchange_clients.engine.endpoint import Call, Endpoint, Meter
 from exchange_clients.engine.json_rpc import LOGIN_ID, JsonRpcStreams
 from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.session import Dialect, Session
@@ -42,7 +42,7 @@ class ParadexDialect(Dialect):
         self._messages: Messages | None = None
         self.token = SessionToken(wire.VENUE, wiring.clock, self._log_in)
 
-    def meter_key(self, call: Call) -> str:
+    def meter_key(self, call: Call, meter: Meter) -> str:
         return self.account if call.endpoint.private else ""
 
     async def prepare(self, call: Call) -> None:

@@ -186,11 +186,50 @@ def test_a_429_says_how_long_the_meter_is_closed() -> None:
     async def story(session: Session, transport: Scripted) -> None:
         reading = asyncio.create_task(session.call(LOOK))
         await asyncio.sleep(0.001)
-        await session.call(DO)
+        with pytest.raises(NotSent, match="too late"):
+            await session.call(DO)
+        assert asyncio.get_running_loop().time() < 1 and len(transport.requests) == 1, "late is at an old price: not sent"
+        await session.call(DO, within_s=10)
         assert asyncio.get_running_loop().time() >= 7, "the venue said 7 s to another call of the same budget"
         await reading
 
     in_session(story, HttpResponse(429, b"", {"retry-after": "7"}), GOOD, GOOD)
+
+
+def test_an_act_that_can_not_connect_is_given_up_in_time() -> None:
+    async def story(session: Session, transport: Scripted) -> None:
+        with pytest.raises(NotSent):
+            await session.call(DO, within_s=0.2)
+        assert asyncio.get_running_loop().time() < 0.5
+
+    in_session(story, *[TransportFailure("connection refused", sent=False)] * 4)
+
+
+def test_urgent_acts_may_use_what_other_acts_leave() -> None:
+    """Ten units: reads get eight, orders nine, cancellations and hedges all."""
+
+    async def story(session: Session, transport: Scripted) -> None:
+        for _ in range(9):
+            await session.call(DO)
+        with pytest.raises(NotSent):
+            await session.call(DO)
+        await session.call(DO, urgent=True)
+        with pytest.raises(NotSent):
+            await session.call(DO, urgent=True)
+
+    in_session(story, *[GOOD] * 10)
+
+
+def test_rows_that_come_back_are_paid_for_afterwards() -> None:
+    rows = Endpoint("list", "GET", "/list", list[int], LOOK.meter, 1, rows_per_unit=20)
+
+    async def story(session: Session, transport: Scripted) -> None:
+        await session.call(rows)
+        begun = asyncio.get_running_loop().time()
+        await session.call(LOOK)
+        assert asyncio.get_running_loop().time() - begun >= 59, "200 rows cost ten units more"
+
+    in_session(story, HttpResponse(200, msgspec.json.encode(list(range(200)))), GOOD)
 
 
 def test_reads_leave_a_share_of_the_budget_to_acting_calls() -> None:

@@ -53,8 +53,8 @@ def test_query_signature_cookie_other_host_and_two_meters() -> None:
         session = Session("venue", wiring, InTheQuery())
         order = Endpoint("order", "POST", "/order", Reply, METER, 1, Retry.ACT, host="trades", also=((ORDERS, 1),))
         query = dict(pair.split("=") for pair in SAID.split("&"))
-        await session.call(order, query=query)
-        await session.call(order, query=query)
+        await session.call(order, query=query, urgent=True)
+        await session.call(order, query=query, urgent=True)
         assert wiring.limits.try_take("venue", ORDERS, "", 1, 1.0, asyncio.get_running_loop().time()) > 0
         return transport
 
