@@ -23,6 +23,7 @@ from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.capture import Capture
 from exchange_clients.engine.clock import Clock, LoopClock, SystemClock
 from exchange_clients.engine.http import AiohttpTransport
+from exchange_clients.engine.observer import Observer
 from exchange_clients.engine.rate_limit import RateLimits
 from exchange_clients.engine.replay import ReplayTransport
 from exchange_clients.engine.transport import HttpTransport, WebSocketTransport
@@ -45,7 +46,7 @@ class Network:
     `folder`: where processes of this machine keep request budgets together; default: a folder of this user's own. With
     `shared=False`, in a sandbox, and where no such folder can be had, budgets are kept by this object alone.
     `random`: jitter of back-off; give one to repeat a run. `capture`: a new file to which everything that is sent and received is
-    written as JSON lines, secrets hidden; `Network.replay` reads it back.
+    written as JSON lines, secrets hidden; `Network.replay` reads it back. `observer`: sees every reply and frame beside.
 
     Leaving the block closes the clients and adapters that were made here, then the transports. Raises Misconfigured for an
     address of one's own on live (orders signed for the real venue go to the real venue), and for a file that can't be written.
@@ -63,6 +64,7 @@ class Network:
         shared: bool = True,
         random: Random | None = None,
         capture: Path | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.environment = _environment(environment)
         self.clock: Clock = clock or SystemClock()
@@ -76,6 +78,7 @@ class Network:
         self._owned += [] if websocket else [self.websocket]
         self.limits = self._limits(folder, shared)
         self._random = random or Random()
+        self._observer = observer
         self._made: WeakSet[BaseExchangeClient | BaseFundingAdapter] = WeakSet()
         self._is_closed = False
         self._replayed = False
@@ -152,6 +155,7 @@ class Network:
             random=Random(self._random.getrandbits(64)),
             rest_urls=urls.others,
             replayed=self._replayed,
+            observer=self._observer,
         )
 
     async def close(self) -> None:

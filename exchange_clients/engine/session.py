@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
@@ -116,10 +116,15 @@ class Session:
                 self._venue, endpoint.name, "it could not be sent in time, and later would be too late; nothing was sent"
             )
         request = dialect.sign(call, self._request(call))
+        asked_at = now()
         try:
             response = await self._wiring.http.request(request)
         except TransportFailure as failure:
             raise self._transport_error(endpoint, failure) from failure
+        if self._wiring.observer is not None:
+            self._wiring.observer.reply(endpoint, response, now() - asked_at)
+        if 300 <= response.status < 400:
+            raise self._redirected(endpoint, response)
         error = dialect.refusal(call, response) or self._status_error(endpoint, response)
         if error is None:
             dialect.heard(call, response)
@@ -151,6 +156,14 @@ class Session:
             return NotSent(self._venue, endpoint.name, f"{failure.reason}; nothing was sent")
         consequence = "it may have happened" if endpoint.retry is Retry.ACT else "nothing was learnt"
         return OutcomeUnknown(self._venue, endpoint.name, f"{failure.reason}; {consequence}")
+
+    def _redirected(self, endpoint: Endpoint, response: HttpResponse) -> ExchangeError:
+        """What was signed for one address goes to no other, and nothing that moves money does."""
+        where = urlsplit(response.headers.get("location", "")).hostname or "another path"
+        detail = f"HTTP {response.status} points to {where}; redirects are never followed: check the address"
+        if endpoint.retry is Retry.ACT:
+            return OutcomeUnknown(self._venue, endpoint.name, f"{detail}; whether it happened is not known")
+        return ProtocolViolation(self._venue, endpoint.name, detail, response.body)
 
     def _status_error(self, endpoint: Endpoint, response: HttpResponse) -> ExchangeError | None:
         status = response.status

@@ -61,6 +61,7 @@ class Stream:
         self._wiring = wiring
         self._dialect = dialect
         self._token, self._key = dialect.token, dialect.key
+        self._observer = wiring.observer
         self._routes: dict[bytes, _Route] = {}
         self._socket: Socket | None = None
         self._gone: asyncio.Future[str] | None = None
@@ -356,6 +357,8 @@ class Stream:
         if route is None:
             self._on_control(frame)
             return
+        if self._observer is not None:
+            self._observer.frame(route.channel, frame)
         mark, lives = route.mark, None
         if mark:
             start = frame.find(mark) + len(mark)

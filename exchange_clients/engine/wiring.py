@@ -9,6 +9,7 @@ from random import Random
 from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.provenance import Environment, Provenance
 from exchange_clients.engine.clock import Clock
+from exchange_clients.engine.observer import Observer
 from exchange_clients.engine.rate_limit import RateLimits
 from exchange_clients.engine.transport import HttpTransport, WebSocketTransport
 
@@ -19,7 +20,7 @@ class Wiring:
 
     `credentials`: None for reading only. `limits`: budgets, shared by clients behind one address. `random`: jitter of
     back-off. Transports belong to whoever made them; clients share
-    them and do not close them. `replayed`: what comes was recorded earlier.
+    them and do not close them. `replayed`: what comes was recorded earlier. `observer`: looks on.
     """
 
     environment: Environment
@@ -33,6 +34,7 @@ class Wiring:
     random: Random = field(default_factory=Random)
     rest_urls: Mapping[str, str] = field(default_factory=dict)
     replayed: bool = False
+    observer: Observer | None = None
 
     @property
     def provenance(self) -> Provenance:

@@ -9,7 +9,7 @@ Everything they show is simulated, and says so: provenance SANDBOX from the seed
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -21,9 +21,11 @@ from exchange_clients import registry
 from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.clock import Clock, SystemClock
+from exchange_clients.engine.observer import Observer
 from exchange_clients.engine.transport import HttpTransport, WebSocketTransport
 from exchange_clients.errors import Misconfigured
 from exchange_clients.network import Network
+from exchange_clients.sandbox.facade import Facade
 from exchange_clients.sandbox.faults import Fault, FaultPlan
 from exchange_clients.sandbox.market_model import ModelPrices
 from exchange_clients.sandbox.prices import PriceSource
@@ -45,6 +47,7 @@ class Sandbox:
     `seed`: of the prices and the books. `prices`: a tape instead of the seeded model. `clock`: market time; default: this
     machine's. `faults`: what is to go wrong, each once. `latency_s`: seconds of one way in memory. `tick_s`: seconds between two
     moves of the world. `capture`: a new file for everything that the clients send and receive, as Network writes it.
+    `observer`: as of Network. `tamper`: puts something between a venue's façade and its clients, such as a venue that has changed.
 
     Raises Misconfigured for an unknown venue, ValueError for a clock that stands before the first price.
     """
@@ -61,6 +64,8 @@ class Sandbox:
         latency_s: float = 0.0,
         tick_s: float = 0.1,
         capture: Path | None = None,
+        observer: Observer | None = None,
+        tamper: Callable[[Facade], Facade] | None = None,
     ) -> None:
         named = registry.names() if venues is None else [venues] if isinstance(venues, str) else venues
         self.venues = tuple(registry.spec(venue).name for venue in named)
@@ -72,6 +77,8 @@ class Sandbox:
         self._latency_s = latency_s
         self._tick_s = tick_s
         self._capture = capture
+        self._observer = observer
+        self._tamper = tamper
         self._world: World | None = None
         self._network: Network | None = None
         self._server: SandboxServer | None = None
@@ -116,6 +123,9 @@ class Sandbox:
     async def __aenter__(self) -> Self:
         prices = self._prices or ModelPrices(self._seed, self.clock.now_ms())
         self._world = world = World.build(self.venues, prices, self.clock, self._seed)
+        if self._tamper is not None:
+            for venue, facade in world.facades.items():
+                world.facades[venue] = self._tamper(facade)
         http: HttpTransport | None = None
         websocket: WebSocketTransport | None = None
         if self._loopback:
@@ -132,6 +142,7 @@ class Sandbox:
             websocket=websocket,
             random=Random(self._seed),
             capture=self._capture,
+            observer=self._observer,
         )
         return self
 

@@ -277,3 +277,39 @@ def test_credentials_hide_in_every_rendering() -> None:
     secret = Credentials({"private_key": "s3cret", "account": "me"})
     assert "s3cret" not in repr(secret) + str(secret) + f"{secret}"
     assert isinstance(RateLimited("v", "o", "d", 2.0).retry_after_s, float)
+
+
+@pytest.mark.parametrize("where", ["https://elsewhere.example/v1/act", "/v2/act", ""])
+def test_a_redirect_is_an_error_of_its_own_and_is_not_asked_again(where: str) -> None:
+    moved = HttpResponse(307, b'{"value": 7}', {"location": where})
+    said, transport = ask(READ, moved, GOOD)
+    assert isinstance(said, ProtocolViolation) and "redirects are never followed" in str(said) and len(transport.requests) == 1
+    assert "elsewhere.example" in str(said) if "example" in where else "another path" in str(said)
+    said, transport = ask(ACT, moved, GOOD)
+    assert isinstance(said, OutcomeUnknown) and "is not known" in str(said) and len(transport.requests) == 1
+
+
+def test_somebody_may_look_on() -> None:
+    seen: list[tuple[str, int]] = []
+
+    class Looks:
+        def reply(self, endpoint: Endpoint, response: HttpResponse, seconds: float) -> None:
+            seen.append((endpoint.name, response.status))
+
+        def frame(self, channel: object, frame: bytes) -> None: ...
+
+    async def main() -> None:
+        transport = Scripted([HttpResponse(500, b""), GOOD])
+        wiring = Wiring(
+            Environment.SANDBOX,
+            "http://venue",
+            "",
+            LoopClock(0),
+            transport,
+            None,
+            observer=Looks(),  # type: ignore[arg-type]
+        )
+        await Session("venue", wiring, Dialect()).call(READ, path={"what": "a"})
+
+    run_virtual(main)
+    assert seen == [("look", 500), ("look", 200)]
