@@ -259,6 +259,12 @@ class BaseExchangeClient(MarketClient):
 
     async def cancel_all_orders(self, instrument: Instrument | None = None) -> None:
         """Cancel everything of one market, or of all. Needs CANCEL_ALL."""
+        self.require(Capability.CANCEL_ALL)
+        if instrument is not None:
+            check_instrument(self.venue, "cancel_all_orders", instrument)
+        await self._cancel_all(instrument)
+
+    async def _cancel_all(self, instrument: Instrument | None) -> None:
         raise self._unsupported(Capability.CANCEL_ALL)
 
     async def set_leverage(self, instrument: Instrument, leverage: int) -> None:

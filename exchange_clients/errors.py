@@ -60,12 +60,16 @@ class OutcomeUnknown(ExchangeError):
     """It was sent and no usable answer came. An acting call may have happened; only reads may be repeated."""
 
 
+RETRY_AFTER_S_MAX = 3600.0
+"""A venue that says `inf` must not silence us for ever."""
+
+
 class RateLimited(ExchangeError):
-    """The venue (or our own meter) says wait; nothing happened. `retry_after_s` is in seconds of wire time."""
+    """The venue (or our own meter) says wait; nothing happened. `retry_after_s`: seconds of wire time, at most an hour."""
 
     def __init__(self, venue: str, operation: str, detail: str, retry_after_s: float = 1.0) -> None:
         super().__init__(venue, operation, detail)
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = min(max(0.0, retry_after_s), RETRY_AFTER_S_MAX)
 
 
 class Refused(ExchangeError):

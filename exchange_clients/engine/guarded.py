@@ -13,7 +13,7 @@ from exchange_clients.errors import OutcomeUnknown, ProtocolViolation
 UNREADABLE_DATA = (msgspec.MsgspecError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What Python says when data is not what code expects."""
 
-ACTS = ("_place", "_cancel", "_amend", "_set_leverage", "cancel_all_orders")
+ACTS = ("_place", "_cancel", "_amend", "_set_leverage", "_cancel_all")
 READS = ("_fetch_order", "_rate_history", "current_rates", "market_stats", "snapshot", "verify_access")
 
 

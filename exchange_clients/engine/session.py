@@ -174,7 +174,7 @@ class Session:
             if endpoint.retry is Retry.ACT:
                 return OutcomeUnknown(self._venue, endpoint.name, f"HTTP 429 to an acting call ({text}); it may have happened")
             wait = _seconds(response.headers.get("retry-after", ""))
-            return RateLimited(self._venue, endpoint.name, f"HTTP 429 ({text}); waiting {wait:g} s", wait)
+            return RateLimited(self._venue, endpoint.name, f"HTTP 429 ({text}); it says to wait {wait:g} s", wait)
         if status >= 500:
             return OutcomeUnknown(self._venue, endpoint.name, f"HTTP {status} ({text}); whether it happened is not known")
         if status in (401, 403):

@@ -99,7 +99,7 @@ class PacificaClient(VenueClient):
         new_id, state, now_ms = str(reply.data.order_id), OrderStatus.PENDING, self._clock.now_ms()
         return msgspec.structs.replace(order, venue_order_id=new_id, price=price, size=size, status=state, updated_ms=now_ms)
 
-    async def cancel_all_orders(self, instrument: Instrument | None = None) -> None:
+    async def _cancel_all(self, instrument: Instrument | None) -> None:
         which = {"all_symbols": True} if instrument is None else {"all_symbols": False, "symbol": instrument.venue_symbol}
         await self._session.call(common.CANCEL_ALL_ORDERS, payload={**which, "exclude_reduce_only": False})
 

@@ -102,7 +102,7 @@ class ParadexClient(VenueClient):
         path = {"order_id": order.venue_order_id}
         return wire.to_order(await self._session.call(common.MODIFY, path=path, payload={**which, **terms}))
 
-    async def cancel_all_orders(self, instrument: Instrument | None = None) -> None:
+    async def _cancel_all(self, instrument: Instrument | None) -> None:
         await self._session.call(common.CANCEL_ALL, query=_of_market(instrument))
 
     async def _set_leverage(self, instrument: Instrument, leverage: int) -> None:

@@ -62,7 +62,7 @@ async def test_a_strangers_secret_is_refused_and_nothing_happens(on: Stage) -> N
     wrong = [(name, mixed) for name, mixed in mixtures(on.spec, on.credentials, stranger) if is_secret(name)]
     assert wrong
     for name, mixed in wrong:
-        async with on.another_client(mixed) as client:
+        async with on.another_client(credentials=mixed) as client:
             request = await on.request()
             with pytest.raises((AuthenticationFailed, OrderRejected)) as refusal:
                 await client.place_order(request)
@@ -74,7 +74,7 @@ async def test_access_is_verified_before_anything_is_sent(on: Stage) -> None:
     await on.client.verify_access()
     stranger = on.world.enrol(on.spec.name, "another stranger", Decimal(1000))
     for name, mixed in mixtures(on.spec, on.credentials, stranger):
-        async with on.another_client(mixed) as client:
+        async with on.another_client(credentials=mixed) as client:
             with pytest.raises(AuthenticationFailed) as refusal:
                 await client.verify_access()
         assert not is_secret(name) or stranger[name] not in str(refusal.value)
@@ -82,7 +82,7 @@ async def test_access_is_verified_before_anything_is_sent(on: Stage) -> None:
 
 async def test_acting_without_credentials_is_one_clear_error(on: Stage) -> None:
     request = await on.request()
-    async with on.another_client(None) as reader:
+    async with on.another_client(credentials=None) as reader:
         assert (await reader.fetch_order_book(request.instrument)).bids
         with pytest.raises(Misconfigured, match="credential"):
             await reader.place_order(request)
@@ -108,6 +108,6 @@ async def test_a_missing_credential_is_named_unless_another_tells_it(on: Stage) 
 
 
 async def _verify(on: Stage, credentials: Credentials) -> None:
-    client: BaseExchangeClient = on.another_client(credentials)
+    client: BaseExchangeClient = on.another_client(credentials=credentials)
     async with client:
         await client.verify_access()

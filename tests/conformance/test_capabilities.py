@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from exchange_clients import registry
 from exchange_clients.base import BaseExchangeClient, Capability
+from exchange_clients.domain.orders import TimeInForce
+from exchange_clients.domain.side import Side
 from exchange_clients.errors import Unsupported
 from tests.support.stage import Stage
+from tests.support.wires import CountingHttp
 
 VERBS = {
     Capability.AMEND: "_amend",
-    Capability.CANCEL_ALL: "cancel_all_orders",
+    Capability.CANCEL_ALL: "_cancel_all",
     Capability.SET_LEVERAGE: "_set_leverage",
     Capability.STREAM_BOOK: "stream_book",
     Capability.STREAM_ORDERS: "stream_orders",
@@ -32,3 +37,19 @@ async def test_using_what_is_not_declared_raises(on: Stage) -> None:
     for capability in set(Capability) - on.spec.capabilities:
         with pytest.raises(Unsupported, match=capability.value):
             on.client.require(capability)
+
+
+async def test_a_verb_that_is_not_declared_says_so_and_sends_nothing(on: Stage) -> None:
+    bitcoin = await on.client.instrument("BTC")
+    order = await on.trade(price=await on.resting_price(bitcoin, Side.BUY), time_in_force=TimeInForce.GTC)
+    wire = CountingHttp(on.wiring.http)
+    async with on.another_client(http=wire) as client:
+        calls = {
+            Capability.AMEND: lambda: client.amend_order(order, bitcoin, price=Decimal(1), size=order.size),
+            Capability.CANCEL_ALL: client.cancel_all_orders,
+            Capability.SET_LEVERAGE: lambda: client.set_leverage(bitcoin, 2),
+        }
+        for capability in calls.keys() - on.spec.capabilities:
+            with pytest.raises(Unsupported, match=capability.value):
+                await calls[capability]()
+        assert not wire.sent

@@ -44,5 +44,14 @@ async def test_a_day_in_short(venue: str) -> None:
             await on.client.place_order(request)
 
 
+async def test_a_book_is_watched_left_and_watched_200_times(venue: str) -> None:
+    async with loopback_stage(venue) as on:
+        bitcoin = await on.client.instrument("BTC")
+        for _ in range(200):
+            async with on.client.stream_book(bitcoin) as events:
+                assert isinstance(await events.__anext__(), Connected)
+                assert isinstance(await events.__anext__(), BookEvent)
+
+
 async def _none_open(on) -> bool:
     return not await on.client.fetch_open_orders()

@@ -81,10 +81,15 @@ class Stage:
         assert self.wiring.credentials is not None
         return self.wiring.credentials
 
-    def another_client(self, credentials: Credentials | None) -> BaseExchangeClient:
-        """A second client at the same address, for `credentials`."""
-        client: BaseExchangeClient = self.spec.client_class()(replace(self.wiring, credentials=credentials))
+    def another_client(self, **changes: Any) -> BaseExchangeClient:
+        """A second client at the same address; `changes`: what its wiring has otherwise (credentials, http, websocket …)."""
+        client: BaseExchangeClient = self.spec.client_class()(replace(self.wiring, **changes))
         return client
+
+    def another_adapter(self, **changes: Any) -> BaseFundingAdapter:
+        """A second adapter, likewise."""
+        adapter: BaseFundingAdapter = self.spec.adapter_class()(replace(self.wiring, credentials=None, **changes))
+        return adapter
 
     def client_order_id(self) -> str:
         self.ids += 1

@@ -18,6 +18,7 @@ from exchange_clients.engine.session import RETRY_AFTER_S_DEFAULT, Dialect, Sess
 from exchange_clients.engine.transport import HttpRequest, HttpResponse, TransportFailure
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.errors import (
+    RETRY_AFTER_S_MAX,
     AuthenticationFailed,
     ExchangeError,
     Misconfigured,
@@ -243,6 +244,29 @@ def test_reads_leave_a_share_of_the_budget_to_acting_calls() -> None:
         assert asyncio.get_running_loop().time() >= 60
 
     in_session(story, *[GOOD] * 13)
+
+
+@pytest.mark.parametrize("said", ["inf", "1e300", "86400", "121"])
+def test_a_venue_that_says_to_wait_very_long_does_not_hang_us(said: str) -> None:
+    """The caller learns of it at once and decides; the meter stays closed for an hour at most."""
+
+    async def story(session: Session, transport: Scripted) -> None:
+        with pytest.raises(RateLimited) as limited:
+            await session.call(LOOK)
+        assert asyncio.get_running_loop().time() == 0 and 120 < limited.value.retry_after_s <= RETRY_AFTER_S_MAX
+        await asyncio.sleep(RETRY_AFTER_S_MAX + 1)
+        await session.call(LOOK)
+
+    in_session(story, HttpResponse(429, b"", {"retry-after": said}), GOOD)
+
+
+@pytest.mark.parametrize("said", ["nan", "-5", "", "soon", "-inf"])
+def test_a_wait_that_is_no_time_is_a_short_one(said: str) -> None:
+    async def story(session: Session, transport: Scripted) -> None:
+        await session.call(LOOK)
+        assert asyncio.get_running_loop().time() <= 1
+
+    in_session(story, HttpResponse(429, b"", {"retry-after": said}), GOOD)
 
 
 class Stating(Dialect):

@@ -1,0 +1,109 @@
+"""What a broken or hostile venue may send in the place of what it promised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+ODD = (
+    *(None, True, False, 0, -1, 1, 7, 10**19, 10**40, -(2**63), 0.5, -0.0, 1e308, 1e-320),
+    *(
+        "",
+        " ",
+        "0",
+        "-1",
+        "1e400",
+        "1E-400",
+        "NaN",
+        "nan",
+        "-inf",
+        "Infinity",
+        "0x",
+        "0x1f",
+        "1_000",
+        "１２",
+        "1,5",
+        "+1",
+        "None",
+    ),
+    *(
+        "null",
+        "unknown",
+        "open",
+        "filled",
+        "BUY",
+        "A",
+        "\u0000",
+        "é\ud7ff",
+        "a" * 300,
+        "9" * 60,
+        "0." + "3" * 60,
+        "2026-01-03T00:00:00Z",
+    ),
+    *([], {}, [[]], [None], [{}], {"": None}, [1, 2], ["1", "2"], [["1", "2"]], {"data": None}, [[[[[[]]]]]]),
+)
+HEADERS = (
+    {},
+    {"retry-after": "inf"},
+    {"retry-after": "nan"},
+    {"retry-after": "-5"},
+    {"retry-after": "1e300"},
+    {"ratelimit": ";t=;;=9"},
+)
+STATUSES = (200, 200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 409, 418, 422, 429, 500, 503)
+
+anything = st.recursive(
+    st.sampled_from(ODD) | st.text(max_size=8) | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def mutated(draw: Draw, body: bytes) -> bytes:
+    """`body` with something wrong in it; where it is JSON, mostly inside of one value."""
+    how = draw(st.sampled_from(("value", "value", "value", "value", "drop", "twice", "cut", "bytes", "noise")))
+    if how == "bytes":
+        return bytes(draw(st.binary(max_size=60)))
+    if how == "cut":
+        return body[: draw(st.integers(0, max(len(body) - 1, 0)))]
+    if how == "noise":
+        at = draw(st.integers(0, len(body)))
+        return body[:at] + draw(st.binary(min_size=1, max_size=4)) + body[at:]
+    try:
+        tree = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return body + b"}"
+    places = list(_places([tree], limit=4_000))
+    for _ in range(draw(st.integers(1, 2))):
+        holder, key = places[draw(st.integers(0, len(places) - 1))]
+        if how == "drop" and isinstance(holder, dict):
+            holder.pop(key, None)
+        elif how == "twice" and isinstance(holder, list) and isinstance(key, int) and key < len(holder):
+            holder.insert(key, holder[key])
+        elif isinstance(holder, dict) or key < len(holder):
+            holder[key] = draw(anything)
+    return _encoded(places[0][0][0])
+
+
+def _places(holder: Any, limit: int) -> Iterator[tuple[Any, Any]]:
+    """Every (container, key) of a tree, the root first, breadth before depth so that long lists do not hide what lies beside."""
+    waiting = [holder]
+    while waiting and limit > 0:
+        holder = waiting.pop(0)
+        for key in list(holder) if isinstance(holder, dict) else range(min(len(holder), 30)):
+            limit -= 1
+            yield holder, key
+            if isinstance(holder[key], dict | list):
+                waiting.append(holder[key])
+
+
+def _encoded(tree: Any) -> bytes:
+    try:
+        return msgspec.json.encode(tree)
+    except (msgspec.MsgspecError, OverflowError, UnicodeEncodeError, ValueError):
+        return str(tree).encode("utf-8", "surrogatepass")  # numbers that JSON libraries refuse, spelt out
