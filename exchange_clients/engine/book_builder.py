@@ -1,8 +1,8 @@
-"""A book kept from a snapshot and changes. Prices live in sorted lists searched by bisection (measured faster than trees)."""
+"""A book kept from a snapshot and changes. Prices live in sorted lists kept by bisection (measured faster than trees)."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 from exchange_clients.domain.events import BookEvent
@@ -16,36 +16,38 @@ class Gap(Exception):
 
 
 class _Side:
-    """One side's levels, best first, beside the sorted keys they are found by: ask prices, or bid prices negated."""
+    """One side: sizes by price, and the prices in order, best first (bid prices negated, so that both sides ascend).
 
-    __slots__ = ("keys", "levels", "sign")
+    Most changes are of a price that is there already: they touch the dictionary alone. Levels are made when somebody reads.
+    """
+
+    __slots__ = ("keys", "sign", "sizes")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
         self.keys: list[float] = []
-        self.levels: list[Level] = []
+        self.sizes: dict[float, float] = {}
 
     def put(self, price: float, size: float) -> None:
-        keys, key = self.keys, price * self.sign
-        at = bisect_left(keys, key)
-        if at < len(keys) and keys[at] == key:
-            if size:
-                self.levels[at] = Level(price, size)
-            else:
-                del keys[at], self.levels[at]
-        elif size:
-            keys.insert(at, key)
-            self.levels.insert(at, Level(price, size))
+        if not size:
+            self.remove(price)
+            return
+        if price not in self.sizes:
+            insort(self.keys, price * self.sign)
+        self.sizes[price] = size
 
     def remove(self, price: float) -> None:
-        key = price * self.sign
-        at = bisect_left(self.keys, key)
-        if at < len(self.keys) and self.keys[at] == key:
-            del self.keys[at], self.levels[at]
+        if self.sizes.pop(price, None) is not None:
+            keys = self.keys
+            del keys[bisect_left(keys, price * self.sign)]
 
     def clear(self) -> None:
         self.keys.clear()
-        self.levels.clear()
+        self.sizes.clear()
+
+    def levels(self, depth: int) -> list[Level]:
+        sign, sizes = self.sign, self.sizes
+        return [Level(price := key * sign, sizes[price]) for key in self.keys[:depth]]
 
 
 class BookBuilder:
@@ -111,8 +113,8 @@ class BookBuilder:
 
     def book(self, time_ms: int, depth: int | None = None) -> OrderBook:
         """The best `depth` levels now. Raises Gap when bid and ask cross: something was lost without a number saying so."""
-        bids, asks = self._bids.levels, self._asks.levels
         depth = self._depth if depth is None else depth
+        bids, asks = self._bids.levels(depth), self._asks.levels(depth)
         if bids and asks and bids[0].price >= asks[0].price:
             raise Gap(f"the book crosses: bid {bids[0].price} ≥ ask {asks[0].price}")
-        return OrderBook(self._venue, self._symbol, bids[:depth], asks[:depth], time_ms, self._provenance, self._sequence)
+        return OrderBook(self._venue, self._symbol, bids, asks, time_ms, self._provenance, self._sequence)

@@ -18,12 +18,12 @@ Content = TypeVar("Content")
 _CHANNEL_STARTS = b'"params":{"channel":"'
 
 
-class Params(msgspec.Struct, Generic[Content], frozen=True):
+class Params(msgspec.Struct, Generic[Content], frozen=True, gc=False):
     data: Content
 
 
-class RpcFrame(msgspec.Struct, Generic[Content], frozen=True):
-    """A data frame of any channel."""
+class RpcFrame(msgspec.Struct, Generic[Content], frozen=True, gc=False):
+    """A data frame of any channel. Left out of garbage collection: what is decoded from JSON can't be part of a cycle."""
 
     params: Params[Content]
 

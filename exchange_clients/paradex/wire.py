@@ -115,7 +115,7 @@ class BookLevel(Level, frozen=True, kw_only=True, gc=False):
     side: SideWord
 
 
-class BookChange(msgspec.Struct, frozen=True):
+class BookChange(msgspec.Struct, frozen=True, gc=False):
     """`update_type`: "s" the whole book (in `inserts`), "d" what changed since `seq_no` − 1."""
 
     seq_no: int
