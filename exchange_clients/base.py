@@ -145,6 +145,9 @@ class MarketClient(ABC):
             raise Misconfigured(self.venue, "instrument", f"{symbol!r} is not listed{did_you_mean(symbol, self._instruments)}")
         return found
 
+    async def check_open(self) -> None:  # noqa: B027  # most venues tell nothing
+        """Raise VenueClosed while the venue takes no ordinary orders, whoever sends them. Venues that don't tell count as open."""
+
     def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:
         """States of a book as they come. When the reader is slower than the venue, older states are dropped, never newer.
 
@@ -233,8 +236,12 @@ class BaseExchangeClient(MarketClient):
         """Funding booked at or after `since_ms`, oldest first, each once, all pages."""
 
     @abstractmethod
-    async def fetch_fee_rates(self) -> FeeRates:
-        """Maker and taker fee of this account now."""
+    async def fetch_fee_rates(self, instrument: Instrument | None = None) -> FeeRates:
+        """Maker and taker fee of this account now, on one market where the venue charges them per market."""
+
+    async def fetch_leverage(self, instrument: Instrument) -> int | None:
+        """The leverage that is set for a market; None where the venue tells it only of positions."""
+        return None
 
     async def amend_order(self, order: Order, instrument: Instrument, *, price: Decimal, size: Decimal) -> Order:
         """Change price and total size of a resting order. The venue may give it a new id. Needs AMEND.

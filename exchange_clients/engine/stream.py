@@ -17,8 +17,6 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from exchange_clients.engine.book_builder import Gap
 from exchange_clients.engine.endpoint import Channel
 from exchange_clients.engine.live_topic import UNREADABLE, LiveTopic
@@ -71,6 +69,7 @@ class Stream:
         self._is_deaf = False
         self._is_logged_in = False
         self._logins_denied = 0
+        self._is_stranger = False
         self._unnamed: list[ExchangeError] = []
         self._in_question: LiveTopic | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,9 +134,8 @@ class Stream:
     def _add(self, topic: Topic) -> LiveTopic:
         route = self._routes.get(topic.token)
         if route is None:
-            decode = msgspec.json.Decoder(topic.channel.frame, strict=False).decode
             route = self._routes[topic.token] = _Route(
-                decode,
+                self._dialect.decoder(topic.channel),
                 topic.channel,
                 topic.channel.keyed_by,
                 topic.channel.conflate and topic.state is None and topic.snapshot is None,
@@ -445,6 +443,7 @@ class Stream:
                 if live.topic.confirms_as == control.key and live.asked_at >= 0:
                     live.tell_live()
         elif isinstance(control, LoginDenied):
+            self._is_stranger = True  # what it refuses meanwhile for want of a login is not the topics' fault
             self._start(self._on_login_denied(control.error))
         elif control is not None:
             self._on_denied(control)
@@ -455,9 +454,12 @@ class Stream:
             self._drop_socket(f"the session was refused: {error.detail}")
         else:
             self._end_private(error)
+        self._is_stranger = False
 
     def _on_denied(self, denied: Denied) -> None:
         unsure = [live for live in self._lives() if not live.confirmed and live.asked_at >= 0]
+        if self._is_stranger:
+            unsure = [live for live in unsure if not live.topic.channel.private]
         if denied.key:
             for live in unsure:
                 if live.topic.confirms_as == denied.key:

@@ -93,6 +93,10 @@ class StreamDialect(ABC):
     def token(self, frame: bytes) -> bytes:
         """Where a frame belongs, peeked without decoding; b"" for control frames."""
 
+    def decoder(self, channel: Channel) -> Callable[[bytes], Any]:
+        """How frames of a channel are read: as JSON of the type that its row names."""
+        return msgspec.json.Decoder(channel.frame, strict=False).decode
+
     def key(self, channel: Channel, frame: Any) -> str:
         """Tells apart topics of one token from the decoded frame, where `Channel.keyed_by` does not."""
         return ""

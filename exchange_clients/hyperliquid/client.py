@@ -140,7 +140,7 @@ class HyperliquidClient(VenueClient):
         rows = await self._since(common.USER_FUNDING, since_ms, FUNDINGS_PER_PAGE_MAX, lambda row: (row.time, row.delta.coin))
         return wire.to_payments((r for r in rows if r.delta.coin == instrument.venue_symbol), instrument.symbol)
 
-    async def fetch_fee_rates(self) -> FeeRates:
+    async def fetch_fee_rates(self, instrument: Instrument | None = None) -> FeeRates:
         return wire.to_fee_rates(await self._info(common.USER_FEES, user=self._account()))
 
     def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:

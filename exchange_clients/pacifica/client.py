@@ -147,7 +147,7 @@ class PacificaClient(VenueClient):
         rows = await self._pages(common.FUNDING_HISTORY, since_ms)
         return [wire.to_payment(row) for row in rows if row.symbol == instrument.venue_symbol]
 
-    async def fetch_fee_rates(self) -> FeeRates:
+    async def fetch_fee_rates(self, instrument: Instrument | None = None) -> FeeRates:
         return wire.to_fee_rates((await self._of_account(common.ACCOUNT)).data)
 
     def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:

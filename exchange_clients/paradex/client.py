@@ -9,20 +9,27 @@ from typing import Any
 
 import msgspec
 
-from exchange_clients import errors
+from exchange_clients import domain, errors
 from exchange_clients.base import EventStream
-from exchange_clients.domain.account import Balance, FeeRates, Position
+from exchange_clients.domain import (
+    ByClientId,
+    ByVenueId,
+    Fill,
+    Instrument,
+    Order,
+    OrderRef,
+    OrderRequest,
+    OrderStatus,
+    wire_text,
+)
 from exchange_clients.domain.events import AccountEvent, BookEvent, Connectivity, FillEvent, OrderEvent
-from exchange_clients.domain.funding import FundingPayment
-from exchange_clients.domain.instruments import Instrument, wire_text
-from exchange_clients.domain.market import MarketStats, OrderBook, Trade
-from exchange_clients.domain.orders import ByClientId, ByVenueId, Fill, Order, OrderRef, OrderRequest, OrderStatus
 from exchange_clients.engine.account_stream import AccountStream
 from exchange_clients.engine.book_builder import BookBuilder
 from exchange_clients.engine.endpoint import Channel, Endpoint
 from exchange_clients.engine.json_rpc import RpcFrame
 from exchange_clients.engine.paging import pages_by_cursor
 from exchange_clients.engine.refusals import refused
+from exchange_clients.engine.rows import every, readable, row_of
 from exchange_clients.engine.stream_dialect import Topic
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.paradex import common, wire
@@ -31,6 +38,8 @@ from exchange_clients.venue_client import VenueClient
 
 ROWS_PER_PAGE = 1000
 ORDER_LIVES_MS = 10_000  # how long a signed order may be under way; the venue takes none that is older
+ORDERS_REMEMBERED_MAX = 10_000
+FILL_BEFORE_PAYMENT_MS = 60_000
 
 
 class ParadexClient(VenueClient):
@@ -42,49 +51,55 @@ class ParadexClient(VenueClient):
     def __init__(self, wiring: Wiring) -> None:
         self._dialect = ParadexDialect(wiring)
         self._streams = ParadexStreams(self._dialect)
+        self._sides: dict[str, domain.Side] = {}
+        self._balance: domain.Balance | None = None
         super().__init__(wiring, self._dialect, self._streams)
 
     async def close(self) -> None:
         await super().close()
         await self._dialect.token.close()
 
-    async def fetch_instruments(self) -> Sequence[Instrument]:
-        markets = await self._session.call(common.MARKETS)
-        return [wire.to_instrument(market) for market in markets.results if wire.is_listed(market)]
+    async def check_open(self) -> None:
+        state: wire.SystemState = await self._session.call(common.SYSTEM_STATE)
+        if state.status != "ok":
+            raise errors.VenueClosed(self.venue, "system state", f"it says {state.status}: wait", state.status)
 
-    async def fetch_order_book(self, instrument: Instrument, depth: int = 20) -> OrderBook:
+    async def fetch_instruments(self) -> Sequence[Instrument]:
+        return readable((await self._session.call(common.MARKETS)).results, wire.to_instrument)
+
+    async def fetch_order_book(self, instrument: Instrument, depth: int = 20) -> domain.OrderBook:
         path = {"market": instrument.venue_symbol}
         book = await self._session.call(common.BOOK, path=path, query={"depth": depth})
         return wire.to_book(book, instrument.symbol, depth, self._provenance)
 
-    async def fetch_trades(self, instrument: Instrument, limit: int = 100) -> Sequence[Trade]:
+    async def fetch_trades(self, instrument: Instrument, limit: int = 100) -> Sequence[domain.Trade]:
         query = {"market": instrument.venue_symbol, "page_size": min(limit, ROWS_PER_PAGE)}
         page = await self._session.call(common.TRADES, query=query)
-        return [wire.to_trade(row, self._provenance) for row in _oldest_first(page.results)][-limit:]
+        rows = readable(page.results, lambda row: row_of(row, wire.PublicTrade))
+        return [wire.to_trade(row, self._provenance) for row in _oldest_first(rows)][-limit:]
 
-    async def fetch_stats(self) -> Sequence[MarketStats]:
-        markets, page = await asyncio.gather(
-            self._session.call(common.MARKETS), self._session.call(common.SUMMARIES, query={"market": "ALL"})
-        )
-        listed = {market.symbol for market in markets.results if wire.is_listed(market)}
-        return [wire.to_stats(row, self._provenance) for row in page.results if row.symbol in listed]
+    async def fetch_stats(self) -> Sequence[domain.MarketStats]:
+        listed = await common.fetch_figures(self._session)
+        return [wire.to_stats(figures, self._provenance, self._clock.now_ms()) for _, figures in listed]
 
     async def _place(self, request: OrderRequest) -> Order:
         """The reply is nearly always PENDING: the venue checks risk later; `stream_orders` or `fetch_order` tell the outcome."""
         order: dict[str, Any] = {
             "market": request.instrument.venue_symbol,
             "side": wire.SIDE_WORDS[request.side],
-            "type": "MARKET" if request.price is None else "LIMIT",
             "size": wire_text(request.size),
-            "price": wire_text(request.price or Decimal(0)),
-            "instruction": "IOC" if request.price is None else wire.INSTRUCTIONS[request.time_in_force],
             "recv_window": self._clock.wire_ms(ORDER_LIVES_MS),
         }
+        if request.price is None:  # a price is refused here (ccxt PR 28204)
+            order |= {"type": "MARKET", "instruction": "IOC"}
+        else:
+            tif = wire.INSTRUCTIONS[request.time_in_force]
+            order |= {"type": "LIMIT", "instruction": tif, "price": wire_text(request.price)}
         if request.client_order_id:
             order["client_id"] = request.client_order_id
         if request.reduce_only:
             order["flags"] = ["REDUCE_ONLY"]
-        placed = wire.to_order(await self._session.call(common.PLACE, payload=order))
+        placed = self._seen(await self._session.call(common.PLACE, payload=order, urgent=request.urgent))
         if placed.status is OrderStatus.REJECTED:
             raise refused(self.venue, "place order", placed.reason, common.REFUSALS)
         return placed
@@ -100,7 +115,7 @@ class ParadexClient(VenueClient):
         terms = {"type": "LIMIT", "size": wire_text(size), "price": wire_text(price)}
         which = {"id": order.venue_order_id, "market": instrument.venue_symbol, "side": wire.SIDE_WORDS[order.side]}
         path = {"order_id": order.venue_order_id}
-        return wire.to_order(await self._session.call(common.MODIFY, path=path, payload={**which, **terms}))
+        return self._seen(await self._session.call(common.MODIFY, path=path, payload={**which, **terms}))
 
     async def _cancel_all(self, instrument: Instrument | None) -> None:
         await self._session.call(common.CANCEL_ALL, query=_of_market(instrument))
@@ -109,48 +124,63 @@ class ParadexClient(VenueClient):
         margin = {"leverage": leverage, "margin_type": "CROSS"}
         await self._session.call(common.SET_MARGIN, path={"market": instrument.venue_symbol}, payload=margin)
 
+    async def fetch_leverage(self, instrument: Instrument) -> int | None:
+        margins: wire.Margins = await self._session.call(common.MARGIN, query=_of_market(instrument))
+        mine = (c for c in margins.configs or () if (c.market, c.margin_type) == (instrument.venue_symbol, "CROSS"))
+        return next((config.leverage for config in mine), None)
+
     async def _fetch_order(self, instrument: Instrument, ref: OrderRef) -> Order:
         """The venue answers by id for what is open and may have forgotten the rest; then its history is asked (newest 1,000)."""
         try:
             if isinstance(ref, ByVenueId):
-                row = await self._session.call(common.ORDER, path={"order_id": ref.id})
-            else:
-                row = await self._session.call(common.ORDER_BY_CLIENT_ID, path={"client_id": ref.id})
+                return self._seen(await self._session.call(common.ORDER, path={"order_id": ref.id}))
+            return self._seen(await self._session.call(common.ORDER_BY_CLIENT_ID, path={"client_id": ref.id}))
         except errors.OrderNotFound:
             name = ref.id if isinstance(ref, ByClientId) else None
-            query = {"market": instrument.venue_symbol, "client_id": name, "page_size": ROWS_PER_PAGE}
-            page = await self._session.call(common.ORDERS_HISTORY, query=query)
-            found = [row for row in page.results if ref.id == (row.id if name is None else row.client_id)]
-            if not found:
-                raise
-            row = found[0]
-        return wire.to_order(row)
+            found = await self._history(instrument, client_id=name)
+            for order in found:
+                if ref.id == (order.venue_order_id if name is None else order.client_order_id):
+                    return order
+            raise
 
     async def fetch_open_orders(self, instrument: Instrument | None = None) -> Sequence[Order]:
-        page = await self._session.call(common.OPEN_ORDERS, query=_of_market(instrument))
-        return [wire.to_order(row) for row in page.results if wire.is_perp(row.market)]
+        return self._orders(await self._session.call(common.OPEN_ORDERS, query=_of_market(instrument)))
 
     async def fetch_fills(self, instrument: Instrument | None = None, since_ms: int = 0) -> Sequence[Fill]:
-        return [wire.to_fill(row) for row in await self._since(common.FILLS, instrument, since_ms)]
+        rows = await self._since(common.FILLS, wire.FillRow, instrument, since_ms)
+        if any(row.liquidity == "MAKER" and row.order_id not in self._sides for row in rows):
+            await self._history(instrument)
+        return [self._own_fill(row) for row in rows]
 
-    async def fetch_positions(self) -> Sequence[Position]:
+    async def fetch_positions(self) -> Sequence[domain.Position]:
         page = await self._session.call(common.POSITIONS)
-        positions = [wire.to_position(row) for row in page.results if wire.is_perp(row.market)]
-        return [position for position in positions if position.size]
+        rows = every(page.results, wire.to_own(wire.PositionRow), self.venue, "positions")
+        return [position for position in map(wire.to_position, rows) if position.size]
 
-    async def fetch_balance(self) -> Balance:
+    async def fetch_balance(self) -> domain.Balance:
         account, balances = await asyncio.gather(self._session.call(common.ACCOUNT), self._session.call(common.BALANCE))
-        wallet = sum((row.size for row in balances.results if row.token == wire.USDC), Decimal(0))
-        return wire.to_balance(account, wallet)
+        sizes = every(balances.results, wire.to_usdc, self.venue, "balance")
+        self._balance = wire.to_balance(account, sum(sizes, Decimal(0)))
+        return self._balance
 
-    async def fetch_funding_payments(self, instrument: Instrument, since_ms: int = 0) -> Sequence[FundingPayment]:
-        return [wire.to_payment(row) for row in await self._since(common.FUNDING_PAYMENTS, instrument, since_ms)]
+    async def fetch_funding_payments(self, instrument: Instrument, since_ms: int = 0) -> Sequence[domain.FundingPayment]:
+        """Raises ProtocolViolation where a payment and the fill that settled it disagree about who paid: nothing is booked then."""
+        rows = await self._since(common.FUNDING_PAYMENTS, wire.PaymentRow, instrument, since_ms)
+        by_fill = {row.fill_id: row for row in rows if row.fill_id and row.payment}
+        if by_fill:
+            first_ms = max(0, min(row.created_at for row in by_fill.values()) - FILL_BEFORE_PAYMENT_MS)
+            for fill in await self._since(common.FILLS, wire.FillRow, instrument, first_ms):
+                wire.check_payment(by_fill.get(fill.id), fill)
+        return [wire.to_payment(row) for row in rows]
 
-    async def fetch_fee_rates(self) -> FeeRates:
+    async def fetch_fee_rates(self, instrument: Instrument | None = None) -> domain.FeeRates:
         page = await self._session.call(common.ACCOUNT_INFO)
-        for info in page.results:
+        markets: list[wire.Market] = []
+        if instrument is not None:
+            markets = readable((await self._session.call(common.MARKETS, query=_of_market(instrument))).results, wire.to_market)
+        for info in every(page.results, lambda row: row_of(row, wire.AccountInfo), self.venue, "account info"):
             if int(info.account, 16) == int(self._dialect.account, 16):
-                return wire.to_fee_rates(info)
+                return wire.to_fee_rates(info.fees, *markets)
         raise errors.ProtocolViolation(self.venue, "account info", "the venue does not list the account that asks")
 
     def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:
@@ -178,61 +208,84 @@ class ParadexClient(VenueClient):
         return self._stream.subscribe(topic, depth=depth)
 
     def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
-        return self._stream.subscribe(self._own(common.ORDERS_CHANNEL, "orders", lambda row: OrderEvent(wire.to_order(row))))
+        read = wire.to_own(wire.OrderRow)
+        return self._stream.subscribe(self._own(common.ORDERS_CHANNEL, "orders", read, lambda row: OrderEvent(self._seen(row))))
 
     def stream_fills(self) -> EventStream[FillEvent | Connectivity]:
-        return self._stream.subscribe(self._own(common.FILLS_CHANNEL, "fills", lambda row: FillEvent(wire.to_fill(row))))
+        read = wire.to_own(wire.FillRow)
+        return self._stream.subscribe(
+            self._own(common.FILLS_CHANNEL, "fills", read, lambda row: FillEvent(self._own_fill(row)))
+        )
 
     def stream_account(self) -> EventStream[AccountEvent | Connectivity]:
         """The wallet is the settlement token's balance, as in `fetch_balance`: one channel tells it, another what it is worth."""
-        known: Balance | None = None
 
-        async def whole() -> tuple[Sequence[Position], Balance]:
-            nonlocal known
-            positions, balance = await asyncio.gather(self.fetch_positions(), self.fetch_balance())
-            known = balance
-            return positions, balance
+        async def whole() -> tuple[Sequence[domain.Position], domain.Balance]:
+            return await asyncio.gather(self.fetch_positions(), self.fetch_balance())
 
-        def on_account(frame: RpcFrame[wire.AccountSummary]) -> tuple[Balance, ...]:
-            nonlocal known
-            if known is not None:
-                known = wire.to_balance(frame.params.data, known.wallet)
-            return () if known is None else (known,)
+        def on_account(frame: RpcFrame[wire.AccountSummary]) -> Iterable[domain.Balance]:
+            if self._balance is not None:
+                self._balance = wire.to_balance(frame.params.data, self._balance.wallet)
+                yield self._balance
 
-        def on_change(frame: RpcFrame[wire.BalanceChange]) -> tuple[Balance, ...]:
+        def on_change(frame: RpcFrame[wire.BalanceChange]) -> Iterable[domain.Balance]:
             """A new wallet is told with the account that it belongs to, which may come before or after it."""
-            nonlocal known
             change = frame.params.data
-            if known is None or change.settlement_asset_name != wire.USDC:
-                return ()
-            known = msgspec.structs.replace(known, wallet=change.settlement_asset_balance_after)
-            return (known,) if known.updated_ms > change.created_at else ()
+            if self._balance is not None and change.settlement_asset_name == wire.USDC:
+                self._balance = msgspec.structs.replace(self._balance, wallet=change.settlement_asset_balance_after)
+                if self._balance.updated_ms > change.created_at:
+                    yield self._balance
 
-        positions = self._own(common.POSITIONS_CHANNEL, "positions", wire.to_position)
+        positions = self._own(common.POSITIONS_CHANNEL, "positions", wire.to_own(wire.PositionRow), wire.to_position)
         account = self._streams.topic(common.ACCOUNT_CHANNEL, "", "account", on_account)
         change = self._streams.topic(common.BALANCE_CHANNEL, "", "balance", on_change)
         return AccountStream(self.venue, self._stream.subscribe(positions, account, change), whole)
 
-    def _own(self, channel: Channel, name: str, to_event: Callable[[Any], Any]) -> Topic:
+    def _own(self, channel: Channel, name: str, read: Callable[[msgspec.Raw], Any], to_event: Callable[[Any], Any]) -> Topic:
         """A channel of our account's rows about perpetuals."""
         self._credential("account_address")
 
-        def on_frame(frame: RpcFrame[Any]) -> Iterable[Any]:
-            row = frame.params.data
-            return (to_event(row),) if wire.is_perp(row.market) else ()
+        def on_frame(frame: RpcFrame[msgspec.Raw]) -> Iterable[Any]:
+            row = read(frame.params.data)
+            return () if row is None else (to_event(row),)
 
         return self._streams.topic(channel, "", name, on_frame)
 
-    async def _since(self, endpoint: Endpoint, instrument: Instrument | None, since_ms: int) -> list[Any]:
+    def _seen(self, row: wire.OrderRow) -> Order:
+        """An order, whose side is remembered: what a fill calls `side` is documented as the taker's, everybody reads it as ours."""
+        order = wire.to_order(row)
+        self._sides[order.venue_order_id] = order.side
+        if len(self._sides) > ORDERS_REMEMBERED_MAX:
+            del self._sides[next(iter(self._sides))]
+        return order
+
+    def _own_fill(self, row: wire.FillRow) -> Fill:
+        """Raises ProtocolViolation where a fill is on the other side than its order: it would be booked reversed."""
+        fill, side = wire.to_fill(row), self._sides.get(row.order_id)
+        if side not in (None, fill.side):
+            detail = f"fill {fill.fill_id} is a {fill.side}, its order {row.order_id} a {side}: nobody knows which way it went"
+            raise errors.ProtocolViolation(self.venue, "fills", detail)
+        return fill
+
+    def _orders(self, page: wire.Page[msgspec.Raw]) -> list[Order]:
+        return [self._seen(row) for row in every(page.results, wire.to_own(wire.OrderRow), self.venue, "orders")]
+
+    async def _history(self, instrument: Instrument | None, client_id: str | None = None) -> list[Order]:
+        """The newest orders, open and done."""
+        query = {**_of_market(instrument), "client_id": client_id, "page_size": ROWS_PER_PAGE}
+        return self._orders(await self._session.call(common.ORDERS_HISTORY, query=query))
+
+    async def _since(self, endpoint: Endpoint, kind: type[Any], instrument: Instrument | None, since_ms: int) -> list[Any]:
         """Rows of perpetuals since `since_ms`, oldest first, all pages."""
         query: dict[str, Any] = {**_of_market(instrument), "start_at": since_ms or None, "page_size": ROWS_PER_PAGE}
 
-        async def fetch(cursor: str | None) -> tuple[list[Any], str | None]:
+        async def fetch(cursor: str | None) -> tuple[list[msgspec.Raw], str | None]:
             page = await self._session.call(endpoint, query={**query, "cursor": cursor})
-            return page.results, page.next
+            return page.results or [], page.next
 
-        rows = {row.id: row for row in await pages_by_cursor(fetch, self.venue, endpoint.name)}
-        return _oldest_first([row for row in rows.values() if row.created_at >= since_ms and wire.is_perp(row.market)])
+        raws = await pages_by_cursor(fetch, self.venue, endpoint.name)
+        rows = {row.id: row for row in every(raws, wire.to_own(kind), self.venue, endpoint.name)}
+        return _oldest_first([row for row in rows.values() if row.created_at >= since_ms])
 
 
 def _of_market(instrument: Instrument | None) -> dict[str, Any]:

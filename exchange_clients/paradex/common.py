@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from exchange_clients import errors
 from exchange_clients.base import ALL_STREAMS, LIMIT_ORDERS, Capability
@@ -11,6 +14,8 @@ from exchange_clients.domain.account import FeeRates
 from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.endpoint import Channel, Endpoint, Meter, Retry, SequenceRule
 from exchange_clients.engine.json_rpc import RpcFrame
+from exchange_clients.engine.rows import readable, row_of
+from exchange_clients.engine.session import Session
 from exchange_clients.paradex import wire
 from exchange_clients.spec import Urls, VenueSpec
 
@@ -58,57 +63,68 @@ def _read(name: str, path: str, reply: Any) -> Endpoint:
     return Endpoint(name, "GET", path, reply, READS, private=True, also=((PER_ADDRESS, 1),))
 
 
-def _act(name: str, method: str, path: str, reply: Any = None, meter: Meter = ORDERS) -> Endpoint:
-    return Endpoint(name, method, path, reply, meter, retry=Retry.ACT, private=True, also=((PER_ADDRESS, 1),))
+def _act(name: str, method: str, path: str, reply: Any = None, urgent: bool = False) -> Endpoint:
+    return Endpoint(name, method, path, reply, ORDERS, retry=Retry.ACT, private=True, also=((PER_ADDRESS, 1),), urgent=urgent)
 
 
+ROWS = wire.Page[msgspec.Raw]  # each row is read by itself: an odd one does not take the others along
 SYSTEM_CONFIG = _public("system config", "/system/config", wire.SystemConfig)
 SYSTEM_STATE = _public("system state", "/system/state", wire.SystemState)
-MARKETS = _public("markets", "/markets", wire.Page[wire.Market])
-SUMMARIES = _public("markets summary", "/markets/summary", wire.Page[wire.Summary])
+MARKETS = _public("markets", "/markets", ROWS)
+SUMMARIES = _public("markets summary", "/markets/summary", ROWS)
 BOOK = _public("orderbook", "/orderbook/{market}", wire.RestBook)
-TRADES = _public("trades", "/trades", wire.Page[wire.PublicTrade])
-FUNDING_DATA = _public("funding data", "/funding/data", wire.Page[wire.FundingPoint])
+TRADES = _public("trades", "/trades", ROWS)
+FUNDING_DATA = _public("funding data", "/funding/data", ROWS)
 
 AUTH = Endpoint("auth", "POST", "/auth/{public_key}", wire.Token, LOGINS)
 ONBOARDING = Endpoint("onboarding", "POST", "/onboarding", None, LOGINS)
 
-OPEN_ORDERS = _read("open orders", "/orders", wire.Page[wire.OrderRow])
+OPEN_ORDERS = _read("open orders", "/orders", ROWS)
 ORDER = _read("order", "/orders/{order_id}", wire.OrderRow)
 ORDER_BY_CLIENT_ID = _read("order by client id", "/orders/by_client_id/{client_id}", wire.OrderRow)
-ORDERS_HISTORY = _read("orders history", "/orders-history", wire.Page[wire.OrderRow])
-FILLS = _read("fills", "/fills", wire.Page[wire.FillRow])
-POSITIONS = _read("positions", "/positions", wire.Page[wire.PositionRow])
-BALANCE = _read("balance", "/balance", wire.Page[wire.BalanceRow])
+ORDERS_HISTORY = _read("orders history", "/orders-history", ROWS)
+FILLS = _read("fills", "/fills", ROWS)
+POSITIONS = _read("positions", "/positions", ROWS)
+BALANCE = _read("balance", "/balance", ROWS)
 ACCOUNT = _read("account", "/account", wire.AccountSummary)
-ACCOUNT_INFO = _read("account info", "/account/info", wire.Page[wire.AccountInfo])
-FUNDING_PAYMENTS = _read("funding payments", "/funding/payments", wire.Page[wire.PaymentRow])
+ACCOUNT_INFO = _read("account info", "/account/info", ROWS)
+MARGIN = _read("margin", "/account/margin", wire.Margins)
+FUNDING_PAYMENTS = _read("funding payments", "/funding/payments", ROWS)
 
 PLACE = _act("place order", "POST", "/orders", wire.OrderRow)
 MODIFY = _act("modify order", "PUT", "/orders/{order_id}", wire.OrderRow)
-CANCEL = _act("cancel order", "DELETE", "/orders/{order_id}")
-CANCEL_BY_CLIENT_ID = _act("cancel by client id", "DELETE", "/orders/by_client_id/{client_id}")
-CANCEL_ALL = _act("cancel all orders", "DELETE", "/orders")
+CANCEL = _act("cancel order", "DELETE", "/orders/{order_id}", urgent=True)
+CANCEL_BY_CLIENT_ID = _act("cancel by client id", "DELETE", "/orders/by_client_id/{client_id}", urgent=True)
+CANCEL_ALL = _act("cancel all orders", "DELETE", "/orders", urgent=True)
 SET_MARGIN = _act("set margin", "POST", "/account/margin/{market}")
 
 BOOK_CHANNEL = Channel("order_book.{market}.deltas", RpcFrame[wire.BookChange], SequenceRule.INCREMENT, conflate=True)
-ORDERS_CHANNEL = Channel("orders.ALL", RpcFrame[wire.OrderRow], SequenceRule.NONE, private=True)
-FILLS_CHANNEL = Channel("fills.ALL", RpcFrame[wire.FillRow], SequenceRule.NONE, private=True)
-POSITIONS_CHANNEL = Channel("positions", RpcFrame[wire.PositionRow], SequenceRule.NONE, private=True)
+ORDERS_CHANNEL = Channel("orders.ALL", RpcFrame[msgspec.Raw], SequenceRule.NONE, private=True)
+FILLS_CHANNEL = Channel("fills.ALL", RpcFrame[msgspec.Raw], SequenceRule.NONE, private=True)
+POSITIONS_CHANNEL = Channel("positions", RpcFrame[msgspec.Raw], SequenceRule.NONE, private=True)
 BALANCE_CHANNEL = Channel("balance_events", RpcFrame[wire.BalanceChange], SequenceRule.NONE, private=True)
 ACCOUNT_CHANNEL = Channel("account", RpcFrame[wire.AccountSummary], SequenceRule.SNAPSHOT, private=True)
 
-# Codes of the API and, below, reasons that orders are closed for (venue sheet section 7; a full list is not published).
-REFUSALS: dict[str, type[errors.Refused]] = {
-    **dict.fromkeys(("INVALID_TOKEN", "NOT_ONBOARDED", "UNAUTHORIZED_ERROR"), errors.AuthenticationFailed),
-    **dict.fromkeys(("PUBLIC_KEY_INVALID", "INVALID_STARKNET_ADDRESS"), errors.AuthenticationFailed),
-    **dict.fromkeys(("INVALID_STARKNET_SIGNATURE", "INVALID_ORDER_SIGNATURE"), errors.AuthenticationFailed),
-    "STARKNET_SIGNATURE_VERIFICATION_FAILED": errors.AuthenticationFailed,
-    **dict.fromkeys(("ORDER_ID_NOT_FOUND", "CLIENT_ORDER_ID_NOT_FOUND"), errors.OrderNotFound),
-    **dict.fromkeys(("ORDER_IS_CLOSED", "ORDER_IS_NOT_OPEN"), errors.OrderNotFound),
-    **dict.fromkeys(("INVALID_ORDER_SIZE", "ORDER_SIZE_BELOW_MIN"), errors.BelowMinimum),
-    "NOT_ENOUGH_MARGIN": errors.InsufficientMargin,
-    "POST_ONLY_WOULD_CROSS": errors.WouldCross,
-    "REDUCE_ONLY_WILL_INCREASE": errors.ReduceOnlyViolated,
-    "PRICE_BAND": errors.PriceOutOfBand,
+# Codes of the API (OpenAPI: ErrorCode) and reasons that orders are closed for, of which no full list exists (venue sheet section 7).
+_CODES: dict[type[errors.Refused], str] = {
+    errors.AuthenticationFailed: """INVALID_TOKEN NOT_ONBOARDED UNAUTHORIZED_ERROR PUBLIC_KEY_INVALID INVALID_STARKNET_ADDRESS
+        INVALID_STARKNET_SIGNATURE INVALID_ORDER_SIGNATURE STARKNET_SIGNATURE_VERIFICATION_FAILED IP_NOT_ALLOWED INVALID_SUBKEY
+        INVALID_TOKEN_SCOPE INVALID_EVM_SIGNATURE EVM_SIGNATURE_VERIFICATION_FAILED GEO_IP_BLOCK""",
+    errors.VenueClosed: "SYSTEM_STATUS_CANCEL_ONLY SYSTEM_STATUS_POST_ONLY MARKET_NOT_OPEN",
+    errors.Refused: """INVALID_TIMESTAMP REQUEST_NOT_ALLOWED MARKET_MARGIN_RESTRICTED NO_ACCESS_TO_MARKET
+        ISOLATED_MARKET_ACCOUNT_MISMATCH""",
+    errors.OrderNotFound: "ORDER_ID_NOT_FOUND CLIENT_ORDER_ID_NOT_FOUND ORDER_IS_CLOSED ORDER_IS_NOT_OPEN",
+    errors.BelowMinimum: "INVALID_ORDER_SIZE ORDER_SIZE_BELOW_MIN",
+    errors.InsufficientMargin: "NOT_ENOUGH_MARGIN ORDER_EXCEEDS_POSITION_LIMIT",
+    errors.WouldCross: "POST_ONLY_WOULD_CROSS",
+    errors.ReduceOnlyViolated: "REDUCE_ONLY_WILL_INCREASE REDUCE_ONLY_WILL_DECREASE",
+    errors.PriceOutOfBand: "PRICE_BAND",
 }
+REFUSALS = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
+
+
+async def fetch_figures(session: Session) -> list[tuple[wire.Market, wire.Summary]]:
+    """Our markets with their figures, those that can be read and that have any."""
+    markets, summaries = await asyncio.gather(session.call(MARKETS), session.call(SUMMARIES, query={"market": "ALL"}))
+    figures = {row.symbol: row for row in readable(summaries.results, lambda row: row_of(row, wire.Summary))}
+    return [(m, figures[m.symbol]) for m in readable(markets.results, wire.to_market) if m.symbol in figures]

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from exchange_clients import errors
-from exchange_clients.domain.credentials import Credentials
+from exchange_clients.domain import Credentials
 from exchange_clients.engine.endpoint import Call, Endpoint, Meter
 from exchange_clients.engine.json_rpc import LOGIN_ID, JsonRpcStreams
 from exchange_clients.engine.refusals import refused
@@ -20,6 +20,7 @@ from exchange_clients.paradex import common, wire
 from exchange_clients.paradex.signing import Messages, Signer
 
 LOGIN_LIVES_MS = 1_800_000
+STALE_TOKEN = ("40110", "40111")  # malformed, invalid or expired (docs: websockets/error-handling)
 NEEDED = "this needs the credentials private_key and account_address"
 
 
@@ -43,7 +44,7 @@ class ParadexDialect(Dialect):
         self.token = SessionToken(wire.VENUE, wiring.clock, self._log_in)
 
     def meter_key(self, call: Call, meter: Meter) -> str:
-        return self.account if call.endpoint.private else ""
+        return self.account if meter in (common.READS, common.ORDERS) else ""
 
     async def prepare(self, call: Call) -> None:
         if call.endpoint.private:
@@ -68,7 +69,8 @@ class ParadexDialect(Dialect):
         except msgspec.MsgspecError:
             return None
         default = errors.OrderRejected if call.endpoint in (common.PLACE, common.MODIFY, common.SET_MARGIN) else errors.Refused
-        text = f"{stated.error}: {stated.message}"
+        hint = "; this machine's clock may be wrong" if stated.error == "INVALID_TIMESTAMP" else ""
+        text = f"{stated.error}: {stated.message}{hint}"
         return refused(wire.VENUE, call.endpoint.name, text, common.REFUSALS, stated.error, default)
 
     async def recover(self, error: errors.Refused) -> bool:
@@ -115,7 +117,7 @@ class ParadexDialect(Dialect):
         """An order, or (with an `id`) a change of one, with its signature and the instant of signing."""
         signer, messages = self._keys()
         now_ms, side = self._clock.now_ms(), wire.SIDES[order["side"]]
-        terms = (now_ms, order["market"], side, order["type"], Decimal(order["size"]), Decimal(order["price"]))
+        terms = (now_ms, order["market"], side, order["type"], Decimal(order["size"]), Decimal(order.get("price", 0)))
         message = messages.modify(*terms, order["id"]) if "id" in order else messages.order(*terms)
         return {**order, "signature": signer.sign(message), "signature_timestamp": now_ms}
 
@@ -135,3 +137,7 @@ class ParadexStreams(JsonRpcStreams):
     async def login(self, socket: Socket) -> None:
         if self._dialect.account:
             socket.send(self.request("auth", {"bearer": await self._dialect.token.valid()}, LOGIN_ID))
+
+    async def login_again(self, error: errors.ExchangeError) -> bool:
+        self._dialect.token.forget()
+        return isinstance(error, errors.Refused) and error.code in STALE_TOKEN

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
+from typing import Any
 
-from exchange_clients.domain.assets import identify
-from exchange_clients.domain.funding import FundingKind, FundingObservation, FundingRate
-from exchange_clients.domain.market import MarketStats
-from exchange_clients.domain.times import from_ms, to_ms
+import msgspec
+
+from exchange_clients.domain import FundingKind, FundingObservation, FundingRate, MarketStats, from_ms, identify, to_ms
 from exchange_clients.engine.paging import pages_by_cursor
+from exchange_clients.engine.rows import readable, row_of
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.paradex import common, wire
 from exchange_clients.paradex.dialect import ParadexDialect
@@ -30,50 +29,45 @@ class ParadexFundingAdapter(VenueFundingAdapter):
 
     async def _rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
         """Observations of the rate, about one per second on the venue: not payments, so never to be summed."""
-        markets: wire.Page[wire.Market] = await self._session.call(common.MARKETS, query={"market": venue_symbol})
-        usual = next((market.funding_period_hours for market in markets.results if market.symbol == venue_symbol), None)
+        markets = await self._session.call(common.MARKETS, query={"market": venue_symbol})
+        usual = next((m.funding_period_hours for m in readable(markets.results, wire.to_market)), None)
         start_ms, end_ms = to_ms(since), to_ms(until)
         query = {"market": venue_symbol, "start_at": start_ms, "end_at": end_ms - 1, "page_size": HISTORY_ROWS_MAX}
 
-        async def fetch(cursor: str | None) -> tuple[list[wire.FundingPoint], str | None]:
+        async def fetch(cursor: str | None) -> tuple[list[msgspec.Raw], str | None]:
             page = await self._session.call(common.FUNDING_DATA, query={**query, "cursor": cursor})
-            return page.results, page.next
+            return page.results or [], page.next
 
-        points = {p.created_at: p for p in await pages_by_cursor(fetch, self.venue, common.FUNDING_DATA.name)}
+        rows = await pages_by_cursor(fetch, self.venue, common.FUNDING_DATA.name)
+        points = {p.created_at: p for p in readable(rows, lambda row: row_of(row, wire.FundingPoint))}
         inside = [(points[ms], ms) for ms in sorted(points) if start_ms <= ms < end_ms]
         known = [(p.funding_rate, _period(p.funding_period_hours or usual), from_ms(ms)) for p, ms in inside]
-        kind, source = FundingKind.ACCRUING, "GET /funding/data"
-        return [
-            FundingRate(rate=rate, interval=period, kind=kind, effective_at=at, next_payment_at=None, source=source)
-            for rate, period, at in known
-            if period is not None
-        ]
+        terms: dict[str, Any] = {"kind": FundingKind.ACCRUING, "next_payment_at": None, "source": "GET /funding/data"}
+        return [FundingRate(rate=rate, interval=period, effective_at=at, **terms) for rate, period, at in known if period]
 
     async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[MarketStats]]:
         """Of listed perpetuals that have figures."""
-        markets, summaries = await asyncio.gather(
-            self._session.call(common.MARKETS), self._session.call(common.SUMMARIES, query={"market": "ALL"})
-        )
-        by_symbol = {summary.symbol: summary for summary in summaries.results}
-        pairs = [(m, by_symbol[m.symbol]) for m in markets.results if wire.is_listed(m) and m.symbol in by_symbol]
-        return [self._observation(m, s) for m, s in pairs], [wire.to_stats(s, self._provenance) for _, s in pairs]
+        pairs, now_ms = await common.fetch_figures(self._session), self._clock.now_ms()
+        return [self._observation(m, s) for m, s in pairs], [wire.to_stats(s, self._provenance, now_ms) for _, s in pairs]
 
     def _observation(self, market: wire.Market, summary: wire.Summary) -> FundingObservation:
+        now, said, told_ms = self._clock.now(), summary.funding_rate, wire.number(summary.created_at)
         return FundingObservation.read(
             venue=self.venue,
             venue_symbol=market.symbol,
             asset=identify(market.base_currency),
-            said=summary.funding_rate or None,
+            said=str(said) if said is not None and said != "" else None,
             interval=_period(market.funding_period_hours),
             kind=FundingKind.ACCRUING,
-            effective_at=from_ms(summary.created_at),
+            effective_at=from_ms(int(told_ms)) if told_ms else now,
             next_payment_at=None,
             source="GET /markets/summary",
-            observed_at=self._clock.now(),
+            observed_at=now,
             provenance=self._provenance,
         )
 
 
-def _period(hours: Decimal | None) -> timedelta | None:
+def _period(hours: Any) -> timedelta | None:
     """None when the venue does not say it (0 in old rows)."""
-    return timedelta(seconds=int(hours * 3600)) if hours else None
+    found = wire.number(hours)
+    return timedelta(seconds=int(found * 3600)) if found else None

@@ -201,7 +201,7 @@ class ParadexSandbox(RoutedFacade):
                 common.CANCEL: lambda ask: self._end(self._find(ask)),
                 common.CANCEL_BY_CLIENT_ID: lambda ask: self._end(self._find(ask)),
                 common.CANCEL_ALL: self._cancel_all,
-                common.OPEN_ORDERS: lambda ask: {"results": [self.order(order) for order in self._working(ask)]},
+                common.OPEN_ORDERS: lambda ask: _results(map(self.order, self._working(ask))),
                 common.ORDER: lambda ask: self.order(self._find(ask)),
                 common.ORDER_BY_CLIENT_ID: lambda ask: self.order(self._find(ask, only_open=True)),
                 common.ORDERS_HISTORY: self._orders_history,
@@ -325,8 +325,12 @@ class ParadexSandbox(RoutedFacade):
         message = messages.order(*terms) if order_id is None else messages.modify(*terms, order_id)
         if not any(is_signed_by(key, message, body.signature) for key in self._keys[ask.account]):
             raise Refusal(400, "INVALID_ORDER_SIGNATURE", "the order is not signed by the account's key")
-        if body.type not in ("LIMIT", "MARKET") or (body.type == "LIMIT") != bool(body.price):
-            raise Refusal(400, "VALIDATION_ERROR", f"{body.type} at {body.price} is not an order that is taken here")
+        if body.type not in ("LIMIT", "MARKET"):
+            raise Refusal(400, "VALIDATION_ERROR", f"{body.type} is not a type of order that is taken here")
+        if body.type == "MARKET" and body.price is not None:  # in these words: ccxt PR 28204
+            raise Refusal(400, "BINDING_ERROR", "price: must be omitted when type=MARKET or type=STOP_MARKET")
+        if body.type == "LIMIT" and not body.price:
+            raise Refusal(400, "VALIDATION_ERROR", "price: cannot be blank")
         return body
 
     def _place(self, ask: Ask) -> dict[str, Any]:
@@ -470,7 +474,7 @@ class ParadexSandbox(RoutedFacade):
         return _page(map(_payment, self.exchange.funding_payments(ask.account)), ask)
 
     def _positions(self, ask: Ask) -> dict[str, Any]:
-        return {"results": [self.position(ask.account, market) for market in self.exchange.positions(ask.account)]}
+        return _results(self.position(ask.account, market) for market in self.exchange.positions(ask.account))
 
     def _balance(self, ask: Ask) -> dict[str, Any]:
         sizes = {wire.USDC: self.exchange.wallet(ask.account), **self.exchange.tokens(ask.account)}
@@ -649,7 +653,12 @@ def _page(rows: Iterable[dict[str, Any]], ask: Ask, key: str = "id") -> dict[str
     before = int(urlsafe_b64decode(query["cursor"])) if "cursor" in query else None
     newest_first = sorted(wanted, key=lambda row: int(row[key]), reverse=True)
     page, end = page_below(newest_first, lambda row: int(row[key]), before, size)
-    return {"next": None if end is None else urlsafe_b64encode(b"%d" % end).decode(), "prev": None, "results": page}
+    return {"next": None if end is None else urlsafe_b64encode(b"%d" % end).decode(), "prev": None, **_results(page)}
+
+
+def _results(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """A list as the venue's Go server writes it: null when empty."""
+    return {"results": list(rows) or None}
 
 
 def _token(ask: Ask) -> str:

@@ -6,20 +6,16 @@ Source: venue sheet sections 3 to 9.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from exchange_clients.domain.account import Balance, FeeRates, Position
-from exchange_clients.domain.assets import Asset, identify
-from exchange_clients.domain.funding import FundingPayment
-from exchange_clients.domain.instruments import Instrument, PriceRule
-from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade, to_levels
-from exchange_clients.domain.numbers import exact
-from exchange_clients.domain.orders import Fill, Liquidity, Order, OrderStatus, TimeInForce
-from exchange_clients.domain.provenance import Provenance
-from exchange_clients.domain.side import Side
+from exchange_clients import domain
+from exchange_clients.domain import OrderStatus, Side, TimeInForce, exact, float_number
+from exchange_clients.engine.rows import row_of
+from exchange_clients.errors import ProtocolViolation
 
 VENUE = "paradex"
 USDC = "USDC"
@@ -27,14 +23,15 @@ PERP = "-USD-PERP"
 SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 SIDE_WORDS = {side: word for word, side in SIDES.items()}
 INSTRUCTIONS = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.POST_ONLY: "POST_ONLY"}
+TIMES_IN_FORCE = {word: tif for tif, word in INSTRUCTIONS.items()}
 SideWord = Literal["BUY", "SELL"]
 Content = TypeVar("Content")
 
 
 class Page(msgspec.Struct, Generic[Content], frozen=True):
-    """Every list of the venue; `next` is the cursor of the following page where there are pages."""
+    """Every list of the venue, null when empty; `next` is the cursor of the following page where there are pages."""
 
-    results: list[Content]
+    results: list[Content] | None
     next: str | None = None
 
 
@@ -48,44 +45,48 @@ class SystemConfig(msgspec.Struct, frozen=True):
 
 
 class SystemState(msgspec.Struct, frozen=True):
-    status: Literal["ok", "maintenance", "cancel_only", "post_only"]
+    """ok, maintenance, cancel_only, post_only."""
+
+    status: str
 
 
 class Token(msgspec.Struct, frozen=True):
     jwt_token: str
 
 
-class MarginParams(msgspec.Struct, frozen=True):
-    imf_base: Decimal
-
-
 class Market(msgspec.Struct, frozen=True):
-    """`funding_period_hours` is absent from old recordings: then nobody can say what a rate is for."""
+    """What tells whether a market is ours. `funding_period_hours` is absent from old recordings: nobody can say what a rate is for."""
 
     symbol: str
     base_currency: str
-    asset_kind: str
-    order_size_increment: Decimal
-    price_tick_size: Decimal
-    min_notional: Decimal
-    funding_period_hours: Decimal | None = None
-    delta1_cross_margin_params: MarginParams | None = None
+    asset_kind: str = ""
     market_kind: str = "cross"
     trading_mode: str = "STANDARD"
+    funding_period_hours: Any = None
+    fee_config: Any = None
+
+
+class MarketTerms(Market, frozen=True):
+    """A market that orders can be made for."""
+
+    order_size_increment: Decimal = msgspec.field(default=Decimal(0))
+    price_tick_size: Decimal = msgspec.field(default=Decimal(0))
+    min_notional: Decimal = msgspec.field(default=Decimal(0))
+    delta1_cross_margin_params: Any = None
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """`funding_rate` stays text: it is the raw number that is kept beside the rate."""
+    """Figures, "" where there is none. `funding_rate` stays text: it is the raw number that is kept beside the rate."""
 
     symbol: str
-    created_at: int
-    mark_price: str = ""
-    underlying_price: str = ""
-    open_interest: str = ""
-    volume_24h: str = ""
-    bid: str = ""
-    ask: str = ""
-    funding_rate: str = ""
+    created_at: Any = None
+    mark_price: Any = ""
+    underlying_price: Any = ""
+    open_interest: Any = ""
+    volume_24h: Any = ""
+    bid: Any = ""
+    ask: Any = ""
+    funding_rate: Any = ""
 
 
 class FundingPoint(msgspec.Struct, frozen=True):
@@ -97,7 +98,7 @@ class FundingPoint(msgspec.Struct, frozen=True):
     funding_period_hours: Decimal = Decimal(0)
 
 
-class RestLevel(Level, frozen=True, array_like=True, gc=False):
+class RestLevel(domain.Level, frozen=True, array_like=True, gc=False):
     """A domain level as `["price","size"]`."""
 
 
@@ -109,10 +110,10 @@ class RestBook(msgspec.Struct, frozen=True):
     asks: list[RestLevel]
 
 
-class BookLevel(Level, frozen=True, kw_only=True, gc=False):
-    """A domain level that says which side it is on, so that a change goes into the book as it was decoded."""
-
+class BookLevel(msgspec.Struct, frozen=True, gc=False):
     side: SideWord
+    price: float
+    size: float
 
 
 class BookChange(msgspec.Struct, frozen=True, gc=False):
@@ -135,6 +136,12 @@ class PublicTrade(msgspec.Struct, frozen=True):
     created_at: int
 
 
+class Marked(msgspec.Struct, frozen=True):
+    """Which market a row is about: rows of other kinds are dropped before the rest is read."""
+
+    market: str
+
+
 class OrderRow(msgspec.Struct, frozen=True):
     id: str
     market: str
@@ -145,13 +152,16 @@ class OrderRow(msgspec.Struct, frozen=True):
     price: Decimal
     status: Literal["NEW", "UNTRIGGERED", "OPEN", "CLOSED"]
     last_updated_at: int
-    client_id: str = ""
-    avg_fill_price: str = ""
-    cancel_reason: str = ""
+    client_id: str | None = ""
+    avg_fill_price: Any = ""
+    cancel_reason: str | None = ""
     flags: list[str] | None = None
+    instruction: Any = ""
 
 
 class FillRow(msgspec.Struct, frozen=True):
+    """`realized_funding`: what the fill settled, signed as a result: positive = received (SDK, sbe/paradex_1_0.xml)."""
+
     id: str
     order_id: str
     market: str
@@ -162,26 +172,32 @@ class FillRow(msgspec.Struct, frozen=True):
     fee: Decimal
     fee_currency: str
     created_at: int
-    client_id: str = ""
+    client_id: str | None = ""
+    realized_funding: Any = ""
 
 
 class PositionRow(msgspec.Struct, frozen=True):
-    """`size` is signed or not, depending on its age; `side` is always right. `unrealized_pnl` includes accrued funding."""
+    """`size` is signed or not, depending on its age; `side` is always right. `unrealized_pnl` includes accrued funding.
+
+    `last_updated_at` is not among what the schema promises; `seq_no` counts nanoseconds.
+    """
 
     market: str
     status: Literal["OPEN", "CLOSED"]
     side: Literal["LONG", "SHORT"]
     size: Decimal
-    last_updated_at: int
-    average_entry_price: str = ""
-    unrealized_pnl: str = ""
-    liquidation_price: str = ""
-    leverage: str = ""
+    last_updated_at: int = 0
+    seq_no: int = 0
+    average_entry_price: Any = ""
+    unrealized_pnl: Any = ""
+    unrealized_funding_pnl: Any = ""
+    liquidation_price: Any = ""
+    leverage: Any = ""
 
 
 class BalanceRow(msgspec.Struct, frozen=True):
     token: str
-    size: Decimal
+    size: Any
 
 
 class BalanceChange(msgspec.Struct, frozen=True):
@@ -211,17 +227,30 @@ class AccountInfo(msgspec.Struct, frozen=True):
     fees: Fees
 
 
+class MarginConfig(msgspec.Struct, frozen=True):
+    market: str
+    leverage: int
+    margin_type: str
+
+
+class Margins(msgspec.Struct, frozen=True):
+    configs: list[MarginConfig] | None = None
+
+
 class PaymentRow(msgspec.Struct, frozen=True):
-    """`payment` > 0 is taken as received (the sheet could not settle its sign)."""
+    """`payment` > 0 is taken as received: no source says so, hence `fill_id`'s own figure is compared."""
 
     id: str
     market: str
     payment: Decimal
     created_at: int
+    fill_id: str | None = ""
 
 
-# What ends an order that never had a chance; every other reason ends one that was good (sheet section 7: no full list exists).
-REJECTING = ("NOT_ENOUGH_MARGIN", "POST_ONLY_WOULD_CROSS", "REDUCE_ONLY_WILL_INCREASE", "ORDER_SIZE_BELOW_MIN", "PRICE_BAND")
+# What ends an order that never had a chance; every other reason ends one that was good (venue sheet section 7: no full list exists).
+# Seen in public code: ccxt, paradex-py common/order.py. The last is the sandbox's own word.
+REJECTING: tuple[str, ...] = ("NOT_ENOUGH_MARGIN", "POST_ONLY_WOULD_CROSS", "REDUCE_ONLY_WILL", "ORDER_SIZE_BELOW_MIN")
+REJECTING += ("ORDER_EXCEEDS_POSITION_LIMIT", "PRICE_BAND")
 
 
 def is_perp(market: str) -> bool:
@@ -229,9 +258,9 @@ def is_perp(market: str) -> bool:
     return market.endswith(PERP)
 
 
-def asset_of(market: str) -> Asset:
+def asset_of(market: str) -> domain.Asset:
     """The asset of a perpetual. Its name is the market's `base_currency`, which the venue writes before a fixed ending."""
-    return identify(market.removesuffix(PERP))
+    return domain.identify(market.removesuffix(PERP))
 
 
 def is_listed(market: Market) -> bool:
@@ -240,41 +269,68 @@ def is_listed(market: Market) -> bool:
     return terms == ("PERP", "cross", "STANDARD") and is_perp(market.symbol)
 
 
-def number(text: str) -> Decimal | None:
-    """A number, None for ""."""
-    return Decimal(text) if text else None
+def to_market(row: msgspec.Raw) -> Market | None:
+    """None for a market that is not ours."""
+    market = row_of(row, Market)
+    return market if is_listed(market) else None
 
 
-def measure(text: str) -> float | None:
-    """A measurement, None for ""."""
-    return float(text) if text else None
+def to_own(kind: type[Content]) -> Callable[[msgspec.Raw], Content | None]:
+    """Reads a row that names its market; None for one that is not about a perpetual."""
+    return lambda row: row_of(row, kind) if is_perp(row_of(row, Marked).market) else None
+
+
+def to_usdc(row: msgspec.Raw) -> Decimal | None:
+    """The balance of the settlement token; None for another token."""
+    balance = row_of(row, BalanceRow)
+    return Decimal(balance.size) if balance.token == USDC else None
+
+
+def number(said: Any) -> Decimal | None:
+    """The number that was said, None for anything else."""
+    return domain.text_number(None if said is None else str(said))
+
+
+def measure(said: Any) -> float | None:
+    """The measurement that was said, None for anything else."""
+    return None if said is None else float_number(str(said))
+
+
+def _of(market: str) -> dict[str, Any]:
+    return {"venue": VENUE, "symbol": asset_of(market).base}
 
 
 @exact
-def to_instrument(market: Market) -> Instrument:
+def to_instrument(row: msgspec.Raw) -> domain.Instrument | None:
+    """None for a market that is not ours. Raises what an odd one makes raise."""
+    if to_market(row) is None:
+        return None
+    market = row_of(row, MarketTerms)
+    if not (market.price_tick_size > 0 and market.order_size_increment > 0 and market.min_notional >= 0):
+        raise ValueError(f"{market.symbol} has no grid of prices and sizes")
     margin = market.delta1_cross_margin_params
-    most = 1 / margin.imf_base if margin is not None and margin.imf_base else None
-    return Instrument.perpetual(
+    first = number(margin.get("imf_base")) if isinstance(margin, dict) else None
+    return domain.Instrument.perpetual(
         venue=VENUE,
         venue_symbol=market.symbol,
-        asset=identify(market.base_currency),
+        asset=domain.identify(market.base_currency),
         quote=USDC,
-        price_rule=PriceRule(market.price_tick_size),
+        price_rule=domain.PriceRule(market.price_tick_size),
         lot_size=market.order_size_increment,
         min_notional=market.min_notional,
-        max_leverage=most,
+        max_leverage=1 / first if first else None,
     )
 
 
-def to_book(book: RestBook, symbol: str, depth: int, provenance: Provenance) -> OrderBook:
-    bids = to_levels(sorted(book.bids, key=lambda level: -level.price)[:depth])
-    asks = to_levels(sorted(book.asks, key=lambda level: level.price)[:depth])
-    return OrderBook(VENUE, symbol, bids, asks, book.last_updated_at, provenance, book.seq_no)
+def to_book(book: RestBook, symbol: str, depth: int, provenance: domain.Provenance) -> domain.OrderBook:
+    bids = domain.to_levels(sorted(book.bids, key=lambda level: -level.price)[:depth])
+    asks = domain.to_levels(sorted(book.asks, key=lambda level: level.price)[:depth])
+    return domain.OrderBook(VENUE, symbol, bids, asks, book.last_updated_at, provenance, book.seq_no)
 
 
-def to_stats(row: Summary, provenance: Provenance) -> MarketStats:
-    """Open interest comes in base units (one- or two-sided is not stated), volume in USD."""
-    return MarketStats.of(
+def to_stats(row: Summary, provenance: domain.Provenance, now_ms: int) -> domain.MarketStats:
+    """Open interest comes in base units (one- or two-sided is not stated), volume in USD. `now_ms`: where the row has no time."""
+    return domain.MarketStats.of(
         venue=VENUE,
         venue_symbol=row.symbol,
         asset=asset_of(row.symbol),
@@ -282,25 +338,16 @@ def to_stats(row: Summary, provenance: Provenance) -> MarketStats:
         index=measure(row.underlying_price),
         open_interest=measure(row.open_interest),
         volume_24h_usd=measure(row.volume_24h),
-        time_ms=row.created_at,
+        time_ms=int(number(row.created_at) or now_ms),
         provenance=provenance,
         best_bid=measure(row.bid),
         best_ask=measure(row.ask),
     )
 
 
-def to_trade(trade: PublicTrade, provenance: Provenance) -> Trade:
-    symbol = asset_of(trade.market).base
-    return Trade(
-        venue=VENUE,
-        symbol=symbol,
-        trade_id=trade.id,
-        side=SIDES[trade.side],
-        price=trade.price,
-        size=trade.size,
-        time_ms=trade.created_at,
-        provenance=provenance,
-    )
+def to_trade(trade: PublicTrade, provenance: domain.Provenance) -> domain.Trade:
+    what: dict[str, Any] = {"trade_id": trade.id, "price": trade.price, "size": trade.size, "time_ms": trade.created_at}
+    return domain.Trade(**_of(trade.market), **what, side=SIDES[trade.side], provenance=provenance)
 
 
 def to_status(order: OrderRow) -> OrderStatus:
@@ -309,36 +356,33 @@ def to_status(order: OrderRow) -> OrderStatus:
         return OrderStatus.OPEN if order.status == "OPEN" else OrderStatus.PENDING
     if order.remaining_size == 0:
         return OrderStatus.FILLED
-    was_refused = order.remaining_size == order.size and order.cancel_reason.startswith(REJECTING)
+    was_refused = order.remaining_size == order.size and (order.cancel_reason or "").startswith(REJECTING)
     return OrderStatus.REJECTED if was_refused else OrderStatus.CANCELLED
 
 
 @exact
-def to_order(order: OrderRow) -> Order:
+def to_order(order: OrderRow) -> domain.Order:
     status = to_status(order)
-    price, average = None if order.type == "MARKET" else order.price, number(order.avg_fill_price) or None
-    reason = order.cancel_reason if status in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else ""
-    return Order(
-        venue=VENUE,
-        symbol=asset_of(order.market).base,
+    return domain.Order(
+        **_of(order.market),
         venue_order_id=order.id,
         client_order_id=order.client_id or None,
         side=SIDES[order.side],
         size=order.size,
         filled=order.size - order.remaining_size,
-        price=price,
-        average_price=average,
+        price=None if order.type == "MARKET" else order.price,
+        average_price=number(order.avg_fill_price) or None,
         status=status,
         reduce_only="REDUCE_ONLY" in (order.flags or ()),
-        reason=reason,
+        reason=order.cancel_reason or "" if status in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else "",
         updated_ms=order.last_updated_at,
+        time_in_force=TIMES_IN_FORCE.get(order.instruction),
     )
 
 
-def to_fill(fill: FillRow) -> Fill:
-    return Fill(
-        venue=VENUE,
-        symbol=asset_of(fill.market).base,
+def to_fill(fill: FillRow) -> domain.Fill:
+    return domain.Fill(
+        **_of(fill.market),
         fill_id=fill.id,
         venue_order_id=fill.order_id,
         client_order_id=fill.client_id or None,
@@ -347,58 +391,63 @@ def to_fill(fill: FillRow) -> Fill:
         price=fill.price,
         fee=fill.fee,
         fee_asset=fill.fee_currency,
-        liquidity=Liquidity(fill.liquidity.lower()),
+        liquidity=domain.Liquidity(fill.liquidity.lower()),
         time_ms=fill.created_at,
     )
 
 
 @exact
-def to_position(row: PositionRow) -> Position:
+def to_position(row: PositionRow) -> domain.Position:
     """Closed positions stay in the venue's lists; their size here is 0."""
-    size = Decimal(0) if row.status == "CLOSED" else abs(row.size) if row.side == "LONG" else -abs(row.size)
-    entry, pnl, limit, leverage = map(
-        number, (row.average_entry_price, row.unrealized_pnl, row.liquidation_price, row.leverage)
-    )
-    return Position(
-        venue=VENUE,
-        symbol=asset_of(row.market).base,
-        size=size,
-        entry_price=entry,
-        unrealised_pnl=pnl,
-        liquidation_price=limit,
-        leverage=leverage,
-        updated_ms=row.last_updated_at,
+    return domain.Position(
+        **_of(row.market),
+        size=Decimal(0) if row.status == "CLOSED" else abs(row.size) if row.side == "LONG" else -abs(row.size),
+        entry_price=number(row.average_entry_price),
+        unrealised_pnl=number(row.unrealized_pnl),
+        unrealised_funding=number(row.unrealized_funding_pnl),
+        liquidation_price=number(row.liquidation_price),
+        leverage=number(row.leverage),
+        updated_ms=row.last_updated_at or row.seq_no // 1_000_000,
     )
 
 
 @exact
-def to_balance(account: AccountSummary, wallet: Decimal) -> Balance:
+def to_balance(account: AccountSummary, wallet: Decimal) -> domain.Balance:
     """`wallet`: the settlement token's own balance, which includes everything realised.
 
     Equity is what is free and what is bound; an account in which nothing is free is worth less than it binds.
     """
-    return Balance(
-        venue=VENUE,
-        asset=USDC,
-        wallet=wallet,
-        equity=min(account.account_value, account.free_collateral + account.initial_margin_requirement),
-        available=account.free_collateral,
-        updated_ms=account.updated_at,
-    )
+    equity = min(account.account_value, account.free_collateral + account.initial_margin_requirement)
+    worth = {"wallet": wallet, "equity": equity, "available": account.free_collateral}
+    return domain.Balance(venue=VENUE, asset=USDC, **worth, updated_ms=account.updated_at)
 
 
-def to_payment(row: PaymentRow) -> FundingPayment:
+def to_payment(row: PaymentRow) -> domain.FundingPayment:
     """The venue says neither rate nor position: a payment settles whatever accrued since the position was last touched."""
-    return FundingPayment(
-        venue=VENUE,
-        symbol=asset_of(row.market).base,
-        payment_id=row.id,
-        amount=row.payment,
-        rate=None,
-        position_size=None,
-        paid_at_ms=row.created_at,
-    )
+    what: dict[str, Any] = {"payment_id": row.id, "amount": row.payment, "paid_at_ms": row.created_at}
+    return domain.FundingPayment(**_of(row.market), **what, rate=None, position_size=None)
 
 
-def to_fee_rates(info: AccountInfo) -> FeeRates:
-    return FeeRates(maker=info.fees.maker_rate, taker=info.fees.taker_rate)
+def check_payment(paid: PaymentRow | None, fill: FillRow) -> None:
+    """Raise ProtocolViolation where a payment and its fill disagree about who paid."""
+    settled = number(fill.realized_funding)
+    if paid is not None and settled is not None and settled * paid.payment < 0:
+        detail = (
+            f"payment {paid.id} says {paid.payment}, its fill {fill.id} says {settled}: the sign of one of them is not ours"
+        )
+        raise ProtocolViolation(VENUE, "funding payments", detail)
+
+
+def to_fee_rates(fees: Fees, market: Market | None = None) -> domain.FeeRates:
+    """Of the account, or of a market that has its own (`fee_config.api_fee`: orders that come from the API)."""
+    own: Any = market.fee_config if market is not None else None
+    said = [_digged(own, "api_fee", f"{who}_fee", "fee") for who in ("maker", "taker")]
+    maker, taker = (number(text) for text in said)
+    return domain.FeeRates(maker=fees.maker_rate if maker is None else maker, taker=fees.taker_rate if taker is None else taker)
+
+
+def _digged(said: Any, *names: str) -> Any:
+    """What lies at a path of nested objects, None where one of them is missing."""
+    for name in names:
+        said = said.get(name) if isinstance(said, dict) else None
+    return said

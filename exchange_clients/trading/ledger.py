@@ -3,7 +3,7 @@
 Per leg, over its fills and funding payments:
 
     price    = −Σ signed size × price     the cash that trading moved; what was won or lost once the leg is flat
-    fees     = Σ fee                      positive when paid
+    fees     = Σ fee                      positive when paid; fees paid in another token are kept apart and never added as money
     funding  = Σ amount                   positive when received
     slippage = Σ signed size × (price − mid at the decision)   a cost when positive; part of price, shown apart
     net      = price − fees + funding
@@ -21,11 +21,15 @@ import msgspec
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.orders import Fill
 
+MONEY = frozenset({"USD", "USDC", "USDT", "USDE", "USDH"})
+"""What venues settle in: fees in these are in the unit of the books, any other token is not."""
+
 
 class LegStatement(msgspec.Struct, frozen=True):
     """The books of one leg. `position` signed, venue units; money in settlement currency. `slippage` is a cost when positive.
 
-    `slippage` is None when an execution had no reference price (an order that was not ours).
+    `slippage` is None when an execution had no reference price (an order that was not ours). `other_fees`: (token, amount) of fees
+    that did not come out of the settlement currency; what they were worth is not known, so they are in no sum.
     """
 
     venue: str
@@ -37,6 +41,7 @@ class LegStatement(msgspec.Struct, frozen=True):
     slippage: Decimal | None = Decimal(0)
     fills: int = 0
     payments: int = 0
+    other_fees: tuple[tuple[str, Decimal], ...] = ()
 
     @property
     def net(self) -> Decimal:
@@ -47,11 +52,16 @@ class LegStatement(msgspec.Struct, frozen=True):
         """The books after one more execution. `reference`: mid at the decision, quote currency per venue unit."""
         signed = fill.size * fill.side.sign
         slippage = None if self.slippage is None or reference is None else self.slippage + signed * (fill.price - reference)
+        is_money = fill.fee_asset in MONEY or not fill.fee
+        others = dict(self.other_fees)
+        if not is_money:
+            others[fill.fee_asset] = others.get(fill.fee_asset, Decimal(0)) + fill.fee
         return msgspec.structs.replace(
             self,
             position=self.position + signed,
             price=self.price - signed * fill.price,
-            fees=self.fees + fill.fee,
+            fees=self.fees + (fill.fee if is_money else Decimal(0)),
+            other_fees=tuple(sorted(others.items())),
             slippage=slippage,
             fills=self.fills + 1,
         )

@@ -57,13 +57,21 @@ class OrderDesk:
             return
 
     async def set_leverage(self, intent: SetLeverageIntent) -> Item:
-        """Choose a leverage; choosing it again is harmless."""
-        instrument = intent.instrument
+        """Choose a leverage; choosing it again is harmless. A key that may not choose is enough where it is chosen already."""
+        instrument, client = intent.instrument, self._clients[intent.instrument.venue]
         try:
-            await self._clients[instrument.venue].set_leverage(instrument, intent.leverage)
+            await client.set_leverage(instrument, intent.leverage)
+        except Refused as refusal:
+            return LeverageSet(instrument.venue, instrument.symbol, "" if await self._is_set(client, intent) else str(refusal))
         except ExchangeError as error:
             return LeverageSet(instrument.venue, instrument.symbol, str(error))
         return LeverageSet(instrument.venue, instrument.symbol, "")
+
+    async def _is_set(self, client: BaseExchangeClient, intent: SetLeverageIntent) -> bool:
+        try:
+            return await client.fetch_leverage(intent.instrument) == intent.leverage
+        except ExchangeError:
+            return False
 
     async def fetch_book(self, instrument: Instrument) -> Item:
         """A book, read once."""

@@ -195,7 +195,7 @@ class DirectClient(BaseExchangeClient):
             if self._by_symbol[p.venue_symbol] == instrument
         ]
 
-    async def fetch_fee_rates(self) -> FeeRates:
+    async def fetch_fee_rates(self, instrument: Instrument | None = None) -> FeeRates:
         return self.exchange.rules.fees
 
     async def _set_leverage(self, instrument: Instrument, leverage: int) -> None:

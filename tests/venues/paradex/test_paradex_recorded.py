@@ -179,10 +179,12 @@ def test_fields_and_paths_are_in_the_venues_specification(recorded) -> None:
 
 def test_the_option_in_the_list_is_not_taken_for_a_perpetual(rest) -> None:
     sample = next(s for s in rest if s["near"] == "parse_market")
-    perpetual, option = (decoded(content, wire.Market) for content in objects(sample["text"]))
+    rows = [msgspec.Raw(json.dumps(content).encode()) for content in objects(sample["text"])]
+    perpetual, option = (msgspec.json.decode(row, type=wire.Market, strict=False) for row in rows)
     assert wire.is_listed(perpetual) and not wire.is_listed(option)
-    assert perpetual.funding_period_hours is None and option.funding_period_hours == 24
-    instrument = wire.to_instrument(perpetual)
+    assert perpetual.funding_period_hours is None and option.funding_period_hours == "24"
+    instrument, other = map(wire.to_instrument, rows)
+    assert instrument is not None and other is None
     assert (instrument.symbol, instrument.venue_symbol, instrument.max_leverage) == ("BODEN", "BODEN-USD-PERP", 5)
     assert (instrument.lot_size, instrument.min_notional) == (1, 200)
     assert instrument.price_rule.tick == Decimal("0.00001")
@@ -197,7 +199,7 @@ def test_names_of_markets_agree_with_their_base_currency(shared_dir) -> None:
 
 
 def test_statistics(rest) -> None:
-    stats = wire.to_stats(decoded(one(rest, "parse_ticker"), wire.Summary), Provenance.LIVE)
+    stats = wire.to_stats(decoded(one(rest, "parse_ticker"), wire.Summary), Provenance.LIVE, 0)
     assert (stats.symbol, stats.best_bid, stats.best_ask) == ("BTC", 68477.6, 69578.2)
     assert stats.open_interest_usd == pytest.approx(162.272 * 68465.17449906)
     assert stats.volume_24h_usd == pytest.approx(5815541.397939004)
