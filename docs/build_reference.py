@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 from exchange_clients import registry
 from exchange_clients.base import Capability
-from exchange_clients.engine.endpoint import Channel, Endpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- generated: capabilities -->", "<!-- end of generated: capabilities -->"
@@ -38,18 +37,16 @@ def venue_tables() -> str:
     parts = [GENERATED + "# Endpoints and channels"]
     for name in registry.names():
         spec = registry.spec(name)
-        rows = vars(import_module(f"exchange_clients.{name}.common")).values()
-        endpoints = {e.name: e for e in rows if isinstance(e, Endpoint)}
-        channels = {c.name: c for c in rows if isinstance(c, Channel)}
+        endpoints, channels = registry.rows(name)
         parts.append(f"\n## {spec.display_name}\n")
         parts.append("| call | method | path | meter | weight | repeat | credentials |\n|---|---|---|---|--:|---|---|")
-        for e in endpoints.values():
+        for e in endpoints:
             parts.append(
                 f"| {e.name} | {e.method} | `{e.path}` | {e.meter.name} ({e.meter.capacity:g} per {e.meter.window_s:g} s) "
                 f"| {e.weight:g} | {e.retry.value} | {'yes' if e.private else '–'} |"
             )
         parts.append("\n| channel | frames | slow reader | credentials |\n|---|---|---|---|")
-        for c in channels.values():
+        for c in channels:
             slow = "newest state only" if c.conflate else "told, then reconnected"
             parts.append(f"| `{c.name}` | {c.sequence.value} | {slow} | {'yes' if c.private else '–'} |")
     return "\n".join(parts) + "\n"
@@ -60,6 +57,8 @@ def command_reference() -> str:
     import typer
 
     import runbot
+    from exchange_clients.probe import command as probe
+    from exchange_clients.sandbox import command as sandbox
 
     parts = [GENERATED + "# Commands\n"]
     for name, command in getattr(typer.main.get_command(runbot.app), "commands", {}).items():
@@ -69,7 +68,32 @@ def command_reference() -> str:
             shown = default.relative_to(ROOT).as_posix() if isinstance(default, Path) else getattr(default, "value", default)
             parts.append(f"| `{option.opts[0]}` | {'' if shown is None else shown} | {option.help or ''} |")
         parts.append("")
+    parts += [_argparse_page(probe.parser()), _argparse_page(sandbox.parser())]
     return "\n".join(parts)
+
+
+def _argparse_page(parser: argparse.ArgumentParser) -> str:
+    """One program of the library: what it does, its options, their defaults."""
+    lines = [
+        f"## {parser.prog}\n\n{' '.join((parser.description or '').split())}\n",
+        "| option | default | meaning |",
+        "|---|---|---|",
+    ]
+    for action in parser._actions:
+        if "--help" in action.option_strings:
+            continue
+        default = action.default
+        shown = "" if default in (None, [], argparse.SUPPRESS, False, Path()) else default
+        shown = ",".join(shown) if isinstance(shown, list) else shown
+        given = f" {action.metavar}" if action.option_strings and isinstance(action.metavar, str) else ""
+        choices = f" ({', '.join(map(str, action.choices))})" if action.choices else ""
+        name = action.option_strings[0] if action.option_strings else action.metavar
+        lines.append(
+            f"| `{name}{given}` | {shown} | {(action.help or '').replace('|', ' or ')}{choices} |".replace(
+                "FILE|env", "FILE or env"
+            )
+        )
+    return "\n".join([*lines, ""])
 
 
 def service_openapi() -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 
 from exchange_clients.base import did_you_mean
+from exchange_clients.engine.endpoint import Channel, Endpoint
 from exchange_clients.errors import Misconfigured
 from exchange_clients.spec import VenueSpec
 
-__all__ = ["names", "spec"]
+__all__ = ["names", "rows", "spec"]
 
 _VENUES: dict[str, str] = {
     "hyperliquid": "exchange_clients.hyperliquid.common:SPEC",
@@ -30,3 +31,12 @@ def spec(name: str) -> VenueSpec:
     module, _, attribute = path.partition(":")
     found: VenueSpec = getattr(import_module(module), attribute)
     return found
+
+
+def rows(name: str) -> tuple[tuple[Endpoint, ...], tuple[Channel, ...]]:
+    """The endpoints and the channels of a venue's table, each name once."""
+    spec(name)
+    table = vars(import_module(_VENUES[name.lower()].partition(":")[0])).values()
+    endpoints = {row.name: row for row in table if isinstance(row, Endpoint)}
+    channels = {row.name: row for row in table if isinstance(row, Channel)}
+    return tuple(endpoints.values()), tuple(channels.values())

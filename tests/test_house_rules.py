@@ -17,6 +17,7 @@ AMBIENT_ALLOWED = {
     "exchange_clients/engine/capture.py",
     "exchange_clients/engine/clock.py",
     "exchange_clients/engine/shared_rate_limit.py",
+    "exchange_clients/probe/command.py",
     "exchange_clients/user_folder.py",
     "helpers/config.py",
     "helpers/journal.py",

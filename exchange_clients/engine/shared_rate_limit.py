@@ -53,7 +53,7 @@ class SharedRateLimits(RateLimits):
     def debit(self, venue: str, meter: Meter, key: str, weight: float) -> None:
         now = asyncio.get_running_loop().time()
         super().debit(venue, meter, key, weight)
-        with self._locked(venue, meter, key, now) as limit:
+        with suppress(OSError), self._locked(venue, meter, key, now) as limit:
             limit.debit(weight, now)
 
     def close_for(self, venue: str, meter: Meter, key: str, seconds: float) -> None:

@@ -28,7 +28,7 @@ SIGTERM or SIGINT. Nothing it shows is real."""
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the server. Returns the exit status: 0 when stopped, 2 with one message when it can't start."""
-    return asyncio.run(_serve(_parser().parse_args(arguments)))
+    return asyncio.run(_serve(parser().parse_args(arguments)))
 
 
 async def _serve(options: argparse.Namespace) -> int:
@@ -102,22 +102,23 @@ def _say(said: dict[str, Any], options: argparse.Namespace) -> None:
     sys.stdout.flush()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m exchange_clients.sandbox.server", description=_DESCRIPTION)
+def parser() -> argparse.ArgumentParser:
+    """The options, for the command and for the reference page."""
+    made = argparse.ArgumentParser(prog="python -m exchange_clients.sandbox.server", description=_DESCRIPTION)
     known = ",".join(registry.names())
-    parser.add_argument("--venues", type=_venues, default=list(registry.names()), metavar="A,B", help=f"default: {known}")
-    parser.add_argument("--seed", type=int, default=7, help="of the model and the books (default 7)")
-    parser.add_argument("--tape", type=Path, help="prices from this CSV file instead of the model")
-    parser.add_argument("--clock", type=_clock, metavar="SPEED:REAL_MS:MARKET_MS", help="market time; default: this machine's")
-    parser.add_argument(
+    made.add_argument("--venues", type=_venues, default=list(registry.names()), metavar="A,B", help=f"default: {known}")
+    made.add_argument("--seed", type=int, default=7, help="of the model and the books (default 7)")
+    made.add_argument("--tape", type=Path, help="prices from this CSV file instead of the model")
+    made.add_argument("--clock", type=_clock, metavar="SPEED:REAL_MS:MARKET_MS", help="market time; default: this machine's")
+    made.add_argument(
         "--account", type=_account, action="append", default=[], metavar="NAME:BALANCE", help="enrol on each venue"
     )
-    parser.add_argument("--fault", type=_fault, action="append", default=[], metavar="KIND[:VENUE[:NTH]]", help="repeatable")
-    parser.add_argument("--port", type=_port, action="append", default=[], metavar="VENUE:PORT", help="default: any free port")
-    parser.add_argument("--tick-s", type=float, default=0.1, help="seconds between two moves of the world (default 0.1)")
-    parser.add_argument("--ports-file", type=Path, help="also write the JSON line to this file")
-    parser.add_argument("--until-stdin-closes", action="store_true", help="also stop when stdin ends")
-    return parser
+    made.add_argument("--fault", type=_fault, action="append", default=[], metavar="KIND[:VENUE[:NTH]]", help="repeatable")
+    made.add_argument("--port", type=_port, action="append", default=[], metavar="VENUE:PORT", help="default: any free port")
+    made.add_argument("--tick-s", type=float, default=0.1, help="seconds between two moves of the world (default 0.1)")
+    made.add_argument("--ports-file", type=Path, help="also write the JSON line to this file")
+    made.add_argument("--until-stdin-closes", action="store_true", help="also stop when stdin ends")
+    return made
 
 
 def _venues(text: str) -> list[str]:
