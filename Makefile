@@ -52,7 +52,7 @@ reference: $(VENV)/.dev  ## rewrite the generated pages of docs/reference and th
 
 wheel: $(VENV)/.dev  ## build the library's wheel into dist/
 	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist ./exchange_clients
-	@rm -rf exchange_clients/build exchange_clients/*.egg-info
+	@rm -rf exchange_clients/build *.egg-info
 
 clean:  ## remove what this Makefile made
 	rm -rf $(VENV) .bench dist build

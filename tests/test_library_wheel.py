@@ -57,3 +57,10 @@ def test_every_venue_imports_from_the_wheel(environment: Path, tmp_path: Path) -
     lines = run(str(environment / "bin" / "python"), "-c", PROBE, cwd=tmp_path).splitlines()
     assert [line.split()[0] for line in lines] == list(registry.names())
     assert all(str(environment) in line for line in lines)
+
+
+def test_the_wheel_holds_every_package(environment: Path, root: Path) -> None:
+    (inside,) = environment.glob("lib/*/site-packages/exchange_clients")
+    packages = {file.parent.relative_to(root / "exchange_clients") for file in (root / "exchange_clients").rglob("__init__.py")}
+    assert {file.parent.relative_to(inside) for file in inside.rglob("__init__.py")} == packages
+    assert (inside / "py.typed").exists()

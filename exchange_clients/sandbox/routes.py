@@ -14,7 +14,10 @@ from exchange_clients.engine.transport import HttpRequest
 
 @dataclass(frozen=True)
 class Ask:
-    """One request taken apart. `path`: what stands for the {names} in the endpoint's path. `account`: who asks, "" for anybody."""
+    """One request taken apart. `path`: what stands for the {names} in the endpoint's path. `account`: who asks, "" for anybody.
+
+    `url`: path and query as they came, for signatures over them.
+    """
 
     endpoint: Endpoint
     path: Mapping[str, str]
@@ -22,6 +25,7 @@ class Ask:
     headers: Mapping[str, str]
     body: bytes
     account: str = ""
+    url: str = ""
 
 
 Handler = Callable[[Ask], Any]
@@ -41,7 +45,7 @@ class Routes:
             found = pattern.fullmatch(path) if endpoint.method == request.method else None
             if found is not None:
                 names = {name: unquote(text) for name, text in found.groupdict().items()}
-                return Ask(endpoint, names, dict(parse_qsl(query)), request.headers, request.body or b"")
+                return Ask(endpoint, names, dict(parse_qsl(query)), request.headers, request.body or b"", url=request.url)
         return None
 
 

@@ -6,7 +6,11 @@ from exchange_clients import registry
 from exchange_clients.domain.credentials import Credentials
 from exchange_clients.spec import VenueSpec
 
-VENUES = registry.names()
+TOY = "toy"
+"""The fictitious venue that new ones begin as. It is examined like any other, and listed nowhere."""
+
+registry.register(TOY, "exchange_clients.toy.common:SPEC")
+VENUES = (*registry.names(), TOY)
 
 _SECRET_WORDS = ("key", "secret", "phrase", "password")
 
