@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from msgspec import Raw
+
 from exchange_clients import errors
 from exchange_clients.base import ALL_STREAMS, LIMIT_ORDERS, Capability
 from exchange_clients.domain.account import FeeRates
@@ -37,50 +39,71 @@ SPEC = VenueSpec(
 )
 
 PER_ADDRESS = Meter("weight per IP", capacity=1200, window_s=60)
+ACTIONS = Meter("actions per account", capacity=1200, window_s=60)
+CANCELS = Meter("cancellations per account", capacity=1200, window_s=60)
+"""An account's own budget is counted over its life and told by a refusal only; these are what such a refusal closes: neither the
+reads of everybody behind this address, nor cancellations, which the venue grants more of. Source: gitbook "Rate limits"."""
 
 
-def _info(operation: str, reply: Any, weight: float = 20) -> Endpoint:
-    return Endpoint(operation, "POST", "/info", reply, PER_ADDRESS, weight, operation=operation)
+def _info(operation: str, reply: Any, weight: float = 20, rows_per_unit: int = 0) -> Endpoint:
+    return Endpoint(operation, "POST", "/info", reply, PER_ADDRESS, weight, operation=operation, rows_per_unit=rows_per_unit)
 
 
-def _exchange(operation: str) -> Endpoint:
-    terms = (wire.ExchangeReply, PER_ADDRESS, 1, Retry.ACT)
-    return Endpoint(operation, "POST", "/exchange", *terms, private=True, operation=operation)
+def _exchange(operation: str, meter: Meter = ACTIONS) -> Endpoint:
+    terms = (wire.ExchangeReply, meter, 1, Retry.ACT)
+    also = ((PER_ADDRESS, 1.0),)
+    return Endpoint(
+        operation, "POST", "/exchange", *terms, private=True, operation=operation, also=also, urgent=meter is CANCELS
+    )
 
 
 META = _info("meta", wire.Meta)
-META_AND_CONTEXTS = _info("metaAndAssetCtxs", tuple[wire.Meta, list[wire.AssetCtx]])
+META_AND_CONTEXTS = _info("metaAndAssetCtxs", tuple[wire.Meta, list[Raw]])
 L2_BOOK = _info("l2Book", wire.L2Book | None, 2)
-RECENT_TRADES = _info("recentTrades", list[wire.PublicTrade])
-FUNDING_HISTORY = _info("fundingHistory", list[wire.FundingPoint])
-OPEN_ORDERS = _info("frontendOpenOrders", list[wire.BasicOrder])
+RECENT_TRADES = _info("recentTrades", list[Raw], rows_per_unit=20)
+FUNDING_HISTORY = _info("fundingHistory", list[wire.FundingPoint], rows_per_unit=20)
+OPEN_ORDERS = _info("frontendOpenOrders", list[Raw])
 ORDER_STATUS = _info("orderStatus", wire.OrderStatusReply, 2)
-USER_FILLS = _info("userFillsByTime", list[wire.UserFill])
-USER_FUNDING = _info("userFunding", list[wire.UserFunding])
+USER_FILLS = _info("userFillsByTime", list[Raw], rows_per_unit=20)
+USER_FUNDING = _info("userFunding", list[Raw], rows_per_unit=20)
 CLEARINGHOUSE = _info("clearinghouseState", wire.ClearinghouseState, 2)
 SPOT_STATE = _info("spotClearinghouseState", wire.SpotState, 2)
+USER_ABSTRACTION = _info("userAbstraction", wire.AccountMode)
 USER_FEES = _info("userFees", wire.UserFees)
 USER_ROLE = _info("userRole", wire.UserRole, 60)
+VAULT_DETAILS = _info("vaultDetails", wire.VaultDetails)
 ORDER = _exchange("order")
-CANCEL = _exchange("cancel")
-CANCEL_BY_CLOID = _exchange("cancelByCloid")
+CANCEL = _exchange("cancel", CANCELS)
+CANCEL_BY_CLOID = _exchange("cancelByCloid", CANCELS)
 BATCH_MODIFY = _exchange("batchModify")
 UPDATE_LEVERAGE = _exchange("updateLeverage")
 
-BOOK_CHANNEL = Channel("l2Book", wire.L2BookFrame, SequenceRule.SNAPSHOT, conflate=True, keyed_by=b'"coin":"')
-ORDERS_CHANNEL = Channel("orderUpdates", wire.OrderUpdatesFrame, SequenceRule.NONE, private=True)
-FILLS_CHANNEL = Channel("userFills", wire.UserFillsFrame, SequenceRule.NONE, private=True)
-ACCOUNT_CHANNEL = Channel("webData2", wire.WebData2Frame, SequenceRule.SNAPSHOT, private=True, conflate=True)
+BOOK_CHANNEL = Channel("l2Book", wire.L2BookFrame, SequenceRule.SNAPSHOT, conflate=True, silence_s_max=30, keyed_by=b'"coin":"')
+ORDERS_CHANNEL = Channel("orderUpdates", wire.OrderUpdatesFrame, SequenceRule.NONE)
+FILLS_CHANNEL = Channel("userFills", wire.UserFillsFrame, SequenceRule.NONE)
+PERPS_CHANNEL = Channel("clearinghouseState", wire.AccountFrame, SequenceRule.SNAPSHOT)
+SPOT_CHANNEL = Channel("spotState", wire.AccountFrame, SequenceRule.SNAPSHOT)
 
-# The venue states refusals in words only; these are the parts that stay the same (venue sheet section 7).
+# The venue states refusals in words only; these are the parts that stay the same (venue sheet section 7; gitbook "Error responses").
 REFUSALS: dict[str, type[errors.Refused]] = {
     "Post only order would have immediately matched": errors.WouldCross,
+    "Only post-only orders allowed": errors.VenueClosed,
+    "Trading is halted": errors.VenueClosed,
     "Insufficient margin": errors.InsufficientMargin,
+    "Must deposit before performing actions": errors.InsufficientMargin,
     "minimum value": errors.BelowMinimum,
     "Order has zero size": errors.BelowMinimum,
     "Reduce only order would increase": errors.ReduceOnlyViolated,
     "away from the reference price": errors.PriceOutOfBand,
+    "too far from oracle": errors.PriceOutOfBand,
+    "open interest": errors.OrderRejected,
+    "margin tier": errors.OrderRejected,
+    "divisible by tick size": errors.OrderRejected,
     "never placed, already canceled, or filled": errors.OrderNotFound,
-    "does not exist": errors.AuthenticationFailed,
+    "Cannot modify canceled or filled order": errors.OrderNotFound,
+    "User or API Wallet": errors.AuthenticationFailed,
+    "Vault not registered": errors.AuthenticationFailed,
     "nonce": errors.AuthenticationFailed,
+    "expired": errors.Refused,
+    "Cross margin is not allowed": errors.Refused,
 }

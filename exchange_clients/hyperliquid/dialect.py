@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from exchange_clients import errors
+from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.channel_frames import ChannelFrames
-from exchange_clients.engine.endpoint import Call
+from exchange_clients.engine.endpoint import Call, Meter
 from exchange_clients.engine.nonce import NonceSource
 from exchange_clients.engine.refusals import refused
-from exchange_clients.engine.session import Dialect
+from exchange_clients.engine.session import Dialect, Session
 from exchange_clients.engine.stream_dialect import Confirmed, Control, Denied
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.hyperliquid import common, wire
 from exchange_clients.hyperliquid.signing import Signer
+
+EXPIRES_MS = 10_000
+NAMED_ACCOUNTS = ("vault", "subAccount")
 
 
 def stated(operation: str, text: str) -> errors.ExchangeError:
@@ -26,28 +32,57 @@ def stated(operation: str, text: str) -> errors.ExchangeError:
 
 
 class HyperliquidDialect(Dialect):
-    """Signs actions; a refusal of a whole request comes with HTTP 200 and `status: err`."""
+    """Signs actions; a refusal of a whole request comes with HTTP 200 and `status: err`.
+
+    A vault or sub-account has no key: whoever acts for it names it in every action, and who forgets trades for himself. So what
+    `account` is must be known before anything is signed for it with another's key.
+    """
 
     def __init__(self, wiring: Wiring) -> None:
         self._clock = wiring.clock
         self._mainnet = wiring.environment is Environment.LIVE
-        self._nonces = NonceSource()
-        key = wiring.credentials.get("private_key") if wiring.credentials is not None else ""
+        self._reads = Session(wire.VENUE, wiring, Dialect())
+        credentials = wiring.credentials or Credentials({})
+        key, self.account = credentials.get("private_key"), credentials.get("account_address").lower()
         try:
             self._signer = Signer(key) if key else None
         except ValueError as error:
             raise errors.Misconfigured(wire.VENUE, "credentials", "private_key is not 32 bytes of hex") from error
         self.signer_address = self._signer.address if self._signer is not None else ""
+        world = f" {id(wiring.clock)}" if wiring.environment is Environment.SANDBOX else ""  # a sandbox has a time of its own
+        self._nonces = NonceSource.of(f"{wire.VENUE} {wiring.environment}{world}", self.signer_address)
+        self._role = wire.UserRole("user") if self.account in ("", self.signer_address) else None
+
+    async def role(self, address: str) -> wire.UserRole:
+        """What an address is at the venue."""
+        found: wire.UserRole = await self._reads.call(common.USER_ROLE, payload={"type": "userRole", "user": address})
+        return found
+
+    async def prepare(self, call: Call) -> None:
+        if self._role is not None or not call.endpoint.private:
+            return
+        try:
+            self._role = await self.role(self.account)
+        except (errors.ProtocolViolation, errors.Refused):
+            self._role = wire.UserRole("user")  # where roles can't be told (a node of one's own), there is nobody to act for
+        except errors.ExchangeError as error:
+            detail = f"whether {self.account} is a sub-account could not be learnt ({error.detail}); nothing was sent"
+            raise errors.NotSent(wire.VENUE, call.endpoint.name, detail) from error
+
+    def meter_key(self, call: Call, meter: Meter) -> str:
+        return "" if meter is common.PER_ADDRESS else self.account
 
     def sign(self, call: Call, request: HttpRequest) -> HttpRequest:
         if not call.endpoint.private:
             return request
         if self._signer is None:
             raise errors.Misconfigured(wire.VENUE, call.endpoint.name, "acting needs the credential private_key")
-        nonce = self._nonces.next(self._clock.now_ms())
-        signature = self._signer.sign_action(call.payload, nonce, self._mainnet)
+        now_ms = self._clock.now_ms()
+        nonce, expires_ms = self._nonces.next(now_ms), now_ms + self._clock.wire_ms(EXPIRES_MS)
+        vault = self.account if self._role is not None and self._role.role in NAMED_ACCOUNTS else None
+        signature = self._signer.sign_action(call.payload, nonce, self._mainnet, vault, expires_ms)
         action = {"action": call.payload, "nonce": nonce, "signature": signature}
-        return request.with_json({**action, "vaultAddress": None, "expiresAfter": None})
+        return request.with_json({**action, "vaultAddress": vault, "expiresAfter": expires_ms})
 
     def refusal(self, call: Call, response: HttpResponse) -> errors.ExchangeError | None:
         operation = call.endpoint.name
@@ -60,6 +95,14 @@ class HyperliquidDialect(Dialect):
         except msgspec.MsgspecError:
             return None
         return None if reply.status == "ok" else stated(operation, str(reply.response))
+
+    async def recover(self, error: errors.Refused) -> bool:
+        """A nonce that the venue has seen: another program signs with this key too. Go on above what it names."""
+        if "nonce" not in error.code.lower():
+            return False
+        seen = (int(digits) for digits in re.findall(r"\d{13}", error.code))
+        self._nonces.resynchronise(max(self._clock.now_ms(), *seen, 0))
+        return True
 
 
 class HyperliquidStreams(ChannelFrames):
@@ -74,6 +117,17 @@ class HyperliquidStreams(ChannelFrames):
         message = msgspec.json.decode(frame)
         if message["channel"] == "subscriptionResponse" and message["data"]["method"] == "subscribe":
             return Confirmed(self.identity(message["data"]["subscription"]))
-        if message["channel"] == "error":
-            return Denied("", errors.Refused(wire.VENUE, "subscribe", str(message["data"])))
-        return None
+        if message["channel"] != "error" or "unsubscribe" in (words := str(message["data"])):
+            return None
+        about = self._topic_in(words)
+        if words.startswith("Already subscribed"):
+            return Confirmed(about)
+        return Denied(about, errors.Refused(wire.VENUE, "subscribe", words))
+
+    def _topic_in(self, words: str) -> str:
+        """An error quotes the request, or what it asked for; "" where it does not."""
+        try:
+            asked = msgspec.json.decode(words[words.index("{") :])
+            return self.identity(asked.get(self.asked_in, asked))
+        except (ValueError, LookupError, AttributeError, TypeError):
+            return ""

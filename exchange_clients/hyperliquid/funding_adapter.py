@@ -41,9 +41,9 @@ class HyperliquidFundingAdapter(VenueFundingAdapter):
     async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[MarketStats]]:
         now_ms = self._clock.now_ms()
         meta, contexts = await self._session.call(common.META_AND_CONTEXTS, payload={"type": "metaAndAssetCtxs"})
-        pairs = [(m, ctx) for m, ctx in zip(meta.universe, contexts, strict=True) if not m.is_delisted]
-        rates = [self._observation(m, ctx, now_ms) for m, ctx in pairs]
-        return rates, [wire.to_stats(m, ctx, now_ms, self._provenance) for m, ctx in pairs]
+        markets = wire.markets_of(meta, contexts)
+        rates = [self._observation(market, ctx, now_ms) for _, market, ctx in markets]
+        return rates, [wire.to_stats(market, ctx, now_ms, self._provenance) for _, market, ctx in markets]
 
     def _observation(self, meta: wire.AssetMeta, ctx: wire.AssetCtx, now_ms: int) -> FundingObservation:
         now, due = from_ms(now_ms), from_ms(next_boundary_ms(now_ms, HOUR_MS))

@@ -1,34 +1,53 @@
 """Hyperliquid's own words, only the fields we use, each beside the function that crosses into the domain.
 
-Numbers come as strings; books and statistics decode to float, orders and money to Decimal.
-Source: venue sheet sections 3 to 9.
+Numbers come as strings; books and statistics become floats, orders and money Decimals. Rows of lists stay bytes until somebody has
+looked whether they are ours: an account's lists hold spot, outcome and builders' markets too. Source: venue sheet sections 3 to 9.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import zip_longest
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
+from msgspec import Raw
 
 from exchange_clients.domain.account import Balance, FeeRates, Position
 from exchange_clients.domain.assets import identify
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, PriceRule
 from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade, to_levels
-from exchange_clients.domain.numbers import exact
+from exchange_clients.domain.numbers import exact, float_number, text_number
 from exchange_clients.domain.orders import ByClientId, Fill, Liquidity, Order, OrderRef, OrderStatus, TimeInForce
 from exchange_clients.domain.provenance import Provenance
 from exchange_clients.domain.side import Side
 from exchange_clients.engine.channel_frames import DataFrame
-from exchange_clients.errors import Misconfigured
+from exchange_clients.engine.rows import every, readable, row_of
+from exchange_clients.errors import Misconfigured, ProtocolViolation
 
 VENUE = "hyperliquid"
 QUOTE = "USDC"
 SIDES = {"B": Side.BUY, "A": Side.SELL}
 TIF = {TimeInForce.GTC: "Gtc", TimeInForce.IOC: "Ioc", TimeInForce.POST_ONLY: "Alo"}
+TIF_READ = {word: tif for tif, word in TIF.items()}
 PERP_DECIMALS = 6
+ISOLATED = ("strictIsolated", "noCross")
+AccountMode = Literal["unifiedAccount", "portfolioMargin", "disabled", "default", "dexAbstraction"]
+POOLED = ("unifiedAccount", "portfolioMargin")
+"""Account modes whose USDC lies in the spot state; the perpetual summary means nothing there."""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """What is read of a row to see whose it is; some name their market one step further in."""
+
+    coin: str = ""
+    time: int = 0
+    order: Mark | None = None
+    position: Mark | None = None
+    delta: Mark | None = None
 
 
 class AssetMeta(msgspec.Struct, frozen=True, rename="camel"):
@@ -36,24 +55,26 @@ class AssetMeta(msgspec.Struct, frozen=True, rename="camel"):
     sz_decimals: int
     max_leverage: int | None = None
     is_delisted: bool = False
+    only_isolated: bool = False
+    margin_mode: str | None = None
 
 
 class Meta(msgspec.Struct, frozen=True):
-    universe: list[AssetMeta]
+    universe: list[Raw]
 
 
 class AssetCtx(msgspec.Struct, frozen=True, rename="camel"):
-    """`funding` stays text: it is the raw number that is kept beside the rate."""
+    """Text as it came: `funding` is the raw number that is kept beside the rate, and what is no number is unknown."""
 
     funding: str | None = None
-    open_interest: float | None = None
-    day_ntl_vlm: float | None = None
-    mark_px: float | None = None
-    oracle_px: float | None = None
+    open_interest: str | None = None
+    day_ntl_vlm: str | None = None
+    mark_px: str | None = None
+    oracle_px: str | None = None
 
 
 class L2Level(Level, frozen=True, gc=False, rename={"price": "px", "size": "sz"}):
-    """A domain level under the venue's names, so that a book needs no conversion."""
+    """A domain level under the venue's names."""
 
     price: float
     size: float
@@ -92,6 +113,7 @@ class BasicOrder(msgspec.Struct, frozen=True, rename="camel"):
     orig_sz: Decimal
     cloid: str | None = None
     reduce_only: bool = False
+    tif: str | None = None
 
 
 class StatusOfOrder(msgspec.Struct, frozen=True, rename="camel"):
@@ -129,48 +151,44 @@ class UserFill(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class UserFills(msgspec.Struct, frozen=True):
-    fills: list[UserFill]
-
-
-class Leverage(msgspec.Struct, frozen=True):
-    value: Decimal
+    fills: list[Raw]
 
 
 class PerpPosition(msgspec.Struct, frozen=True, rename="camel"):
     coin: str
     szi: Decimal
-    unrealized_pnl: Decimal
-    leverage: Leverage
-    entry_px: Decimal | None = None
-    liquidation_px: Decimal | None = None
+    unrealized_pnl: Any = None
+    leverage: dict[str, Any] = {}
+    entry_px: Any = None
+    liquidation_px: Any = None
 
 
 class AssetPosition(msgspec.Struct, frozen=True):
     position: PerpPosition
 
 
-class MarginSummary(msgspec.Struct, frozen=True, rename="camel"):
-    account_value: Decimal
-
-
 class ClearinghouseState(msgspec.Struct, frozen=True, rename="camel"):
-    asset_positions: list[AssetPosition]
-    margin_summary: MarginSummary
+    asset_positions: list[Raw]
+    margin_summary: dict[str, Decimal]
     withdrawable: Decimal
     time: int = 0
-
-
-class WebData2(msgspec.Struct, frozen=True, rename="camel"):
-    clearinghouse_state: ClearinghouseState
 
 
 class SpotBalance(msgspec.Struct, frozen=True):
     coin: str
     total: Decimal
+    hold: Decimal = Decimal(0)
 
 
 class SpotState(msgspec.Struct, frozen=True):
-    balances: list[SpotBalance]
+    balances: list[Raw]
+
+
+class AccountOfUser(msgspec.Struct, frozen=True, rename="camel"):
+    """A frame tells one of the two."""
+
+    clearinghouse_state: ClearinghouseState | None = None
+    spot_state: SpotState | None = None
 
 
 class FundingDelta(msgspec.Struct, frozen=True, rename="camel"):
@@ -185,15 +203,15 @@ class UserFunding(msgspec.Struct, frozen=True):
     delta: FundingDelta
 
 
-class RoleData(msgspec.Struct, frozen=True):
-    user: str = ""
-
-
 class UserRole(msgspec.Struct, frozen=True):
-    """`role`: user, agent, vault, subAccount or missing; an agent's `data.user` is whom it acts for."""
+    """`role`: user, agent, vault, subAccount or missing. `data` names an agent's `user`, a sub-account's `master`."""
 
     role: str
-    data: RoleData | None = None
+    data: dict[str, str] | None = None
+
+
+class VaultDetails(msgspec.Struct, frozen=True):
+    leader: str
 
 
 class UserFees(msgspec.Struct, frozen=True, rename="camel"):
@@ -210,19 +228,17 @@ class Placed(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ActionStatus(msgspec.Struct, frozen=True):
-    """Exactly one of the three is set."""
+    """One of the three is set, where the venue keeps to its documents."""
 
     resting: Placed | None = None
     filled: Placed | None = None
     error: str | None = None
 
 
-class ActionData(msgspec.Struct, frozen=True):
-    statuses: list[ActionStatus | str]
-
-
 class ActionResponse(msgspec.Struct, frozen=True):
-    data: ActionData | None = None
+    """`data` holds `statuses` where an action was on orders."""
+
+    data: dict[str, list[ActionStatus | str]] | None = None
 
 
 class ExchangeReply(msgspec.Struct, frozen=True):
@@ -233,9 +249,9 @@ class ExchangeReply(msgspec.Struct, frozen=True):
 
 
 L2BookFrame = DataFrame[L2Book]
-OrderUpdatesFrame = DataFrame[list[StatusOfOrder]]
+OrderUpdatesFrame = DataFrame[list[Raw]]
 UserFillsFrame = DataFrame[UserFills]
-WebData2Frame = DataFrame[WebData2]
+AccountFrame = DataFrame[AccountOfUser]
 
 
 def to_cloid(client_order_id: str) -> str:
@@ -257,8 +273,28 @@ def from_cloid(cloid: str | None) -> str | None:
 
 
 def is_perp(coin: str) -> bool:
-    """Spot rows carry `@n` or a pair; they share the account's lists with perpetuals."""
-    return not coin.startswith("@") and "/" not in coin
+    """Whether it is a perpetual of the venue's own: not spot (`@107`, a pair), an outcome (`#250`), a builder's (`xyz:TSLA`)."""
+    return not coin.startswith(("@", "#", "+")) and "/" not in coin and ":" not in coin
+
+
+def is_ours(row: Raw, coin: str = "") -> bool:
+    """Whether a row is about a perpetual of the venue's own (or about `coin`). Raises ValueError when it names no market."""
+    mark = row_of(row, Mark)
+    named = (mark.order or mark.position or mark.delta or mark).coin
+    if not named:
+        raise ValueError("it names no market")
+    return named == coin if coin else is_perp(named)
+
+
+def markets_of(meta: Meta, contexts: Iterable[Raw] = ()) -> list[tuple[int, AssetMeta, AssetCtx]]:
+    """(place in `universe`, market, figures) of what is listed; an odd market is left out, odd figures are unknown."""
+    found = []
+    for index, (row, figures) in enumerate(zip_longest(meta.universe, contexts)):
+        known = readable((figures,) if figures is not None else (), lambda raw: row_of(raw, AssetCtx))
+        for market in readable((row,) if row is not None else (), lambda raw: row_of(raw, AssetMeta)):
+            if not market.is_delisted:
+                found.append((index, market, known[0] if known else AssetCtx()))
+    return found
 
 
 @exact
@@ -266,23 +302,23 @@ def to_instrument(meta: AssetMeta, index: int) -> Instrument:
     """`index`: the place in `universe`, which orders name the market by."""
     rule, lot = PriceRule(Decimal(1).scaleb(meta.sz_decimals - PERP_DECIMALS), 5), Decimal(1).scaleb(-meta.sz_decimals)
     most = None if meta.max_leverage is None else Decimal(meta.max_leverage)
-    asset = identify(meta.name)
     return Instrument.perpetual(
         venue=VENUE,
         venue_symbol=meta.name,
-        asset=asset,
+        asset=identify(meta.name),
         quote=QUOTE,
         price_rule=rule,
         lot_size=lot,
         min_notional=Decimal(10),
         max_leverage=most,
         venue_id=str(index),
+        isolated_only=meta.only_isolated or meta.margin_mode in ISOLATED,
     )
 
 
 def to_instruments(meta: Meta) -> list[Instrument]:
     """Listed perpetuals; delisted ones keep their place in `universe`."""
-    return [to_instrument(entry, index) for index, entry in enumerate(meta.universe) if not entry.is_delisted]
+    return [to_instrument(market, index) for index, market, _ in markets_of(meta)]
 
 
 def to_book(book: L2Book, symbol: str, provenance: Provenance) -> OrderBook:
@@ -296,20 +332,20 @@ def to_stats(meta: AssetMeta, ctx: AssetCtx, now_ms: int, provenance: Provenance
         venue=VENUE,
         venue_symbol=meta.name,
         asset=identify(meta.name),
-        mark=ctx.mark_px,
-        index=ctx.oracle_px,
-        open_interest=ctx.open_interest,
-        volume_24h_usd=ctx.day_ntl_vlm,
+        mark=float_number(ctx.mark_px),
+        index=float_number(ctx.oracle_px),
+        open_interest=float_number(ctx.open_interest),
+        volume_24h_usd=float_number(ctx.day_ntl_vlm),
         time_ms=now_ms,
         provenance=provenance,
     )
 
 
-def to_trade(trade: PublicTrade, provenance: Provenance) -> Trade:
-    symbol = identify(trade.coin).base
+def to_trade(row: Raw, provenance: Provenance) -> Trade:
+    trade = row_of(row, PublicTrade)
     return Trade(
         venue=VENUE,
-        symbol=symbol,
+        symbol=identify(trade.coin).base,
         trade_id=str(trade.tid),
         side=SIDES[trade.side],
         price=trade.px,
@@ -319,18 +355,23 @@ def to_trade(trade: PublicTrade, provenance: Provenance) -> Trade:
     )
 
 
-def to_status(status: str) -> OrderStatus:
-    """Raises KeyError for a word the venue's documents do not know: an order's fate is never guessed."""
-    if status.endswith(("Canceled", "canceled", "scheduledCancel")):
+def to_status(word: str) -> OrderStatus:
+    """Raises ProtocolViolation for a word that is not known: an order's fate is never guessed."""
+    if word.endswith(("Canceled", "canceled", "Cancel")):  # scheduledCancel, internalCancel
         return OrderStatus.CANCELLED
-    if status.endswith(("Rejected", "rejected")):
-        return OrderStatus.CANCELLED if status == "iocCancelRejected" else OrderStatus.REJECTED
-    return {"open": OrderStatus.OPEN, "filled": OrderStatus.FILLED, "triggered": OrderStatus.OPEN}[status]
+    if word.endswith(("Rejected", "rejected")):
+        return OrderStatus.CANCELLED if word == "iocCancelRejected" else OrderStatus.REJECTED
+    if word in ("open", "accepted", "triggered"):
+        return OrderStatus.OPEN
+    if word == "filled":
+        return OrderStatus.FILLED
+    raise ProtocolViolation(VENUE, "order status", f"the venue says {word!r} of an order, which is not known here")
 
 
 @exact
-def to_order(order: BasicOrder, status: str = "open", time_ms: int = 0) -> Order:
-    state = to_status(status)
+def to_order(order: BasicOrder, word: str = "open", time_ms: int = 0) -> Order:
+    """`word`: the venue's for its status. What a filled order says of its rest is not counted down and means nothing."""
+    state = to_status(word)
     return Order(
         venue=VENUE,
         symbol=identify(order.coin).base,
@@ -343,12 +384,30 @@ def to_order(order: BasicOrder, status: str = "open", time_ms: int = 0) -> Order
         average_price=None,
         status=state,
         reduce_only=order.reduce_only,
-        reason=status if state in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else "",
+        reason=word if state in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else "",
         updated_ms=time_ms or order.timestamp,
+        time_in_force=TIF_READ.get(order.tif or ""),
     )
 
 
-def to_fill(fill: UserFill) -> Fill:
+def order_of(row: Raw, coin: str = "") -> Order | None:
+    """A row of open orders; None for a foreign one."""
+    return to_order(row_of(row, BasicOrder)) if is_ours(row, coin) else None
+
+
+def update_of(row: Raw) -> Order | None:
+    """A row of orderUpdates; None for a foreign one."""
+    if not is_ours(row):
+        return None
+    told = row_of(row, StatusOfOrder)
+    return to_order(told.order, told.status, told.status_timestamp)
+
+
+def fill_of(row: Raw, coin: str = "") -> Fill | None:
+    """An own execution; None for a foreign one."""
+    if not is_ours(row, coin):
+        return None
+    fill = row_of(row, UserFill)
     return Fill(
         venue=VENUE,
         symbol=identify(fill.coin).base,
@@ -366,45 +425,62 @@ def to_fill(fill: UserFill) -> Fill:
 
 
 def to_positions(state: ClearinghouseState) -> tuple[Position, ...]:
-    def position(p: PerpPosition) -> Position:
+    """Size and market must be readable, everything else may be unknown."""
+
+    def position(row: Raw) -> Position | None:
+        told = row_of(row, AssetPosition).position if is_ours(row) else None
+        if told is None or not told.szi:
+            return None
         return Position(
             venue=VENUE,
-            symbol=identify(p.coin).base,
-            size=p.szi,
-            entry_price=p.entry_px,
-            unrealised_pnl=p.unrealized_pnl,
-            liquidation_price=p.liquidation_px,
-            leverage=p.leverage.value,
+            symbol=identify(told.coin).base,
+            size=told.szi,
+            entry_price=_known(told.entry_px),
+            unrealised_pnl=_known(told.unrealized_pnl),
+            liquidation_price=_known(told.liquidation_px),
+            leverage=_known(told.leverage.get("value")),
             updated_ms=state.time,
         )
 
-    return tuple(position(row.position) for row in state.asset_positions if row.position.szi)
+    return tuple(every(state.asset_positions, position, VENUE, "positions"))
 
 
 @exact
-def to_balance(state: ClearinghouseState) -> Balance:
-    """Cash is what is left of the account's value without unrealised PnL."""
-    equity = state.margin_summary.account_value
-    unrealised = sum((entry.position.unrealized_pnl for entry in state.asset_positions), Decimal(0))
-    return Balance(
-        venue=VENUE, asset=QUOTE, wallet=equity - unrealised, equity=equity, available=state.withdrawable, updated_ms=state.time
-    )
-
-
-def to_payments(rows: Iterable[UserFunding], symbol: str) -> list[FundingPayment]:
-    """The venue gives payments no id of their own; market and instant make one."""
-    return [
-        FundingPayment(
-            venue=VENUE,
-            symbol=symbol,
-            payment_id=f"{r.delta.coin}:{r.time}",
-            amount=r.delta.usdc,
-            rate=r.delta.funding_rate,
-            position_size=r.delta.szi,
-            paid_at_ms=r.time,
+def to_balance(state: ClearinghouseState, spot: SpotState | None) -> Balance:
+    """`spot`: where the account's USDC lies in the spot state. Its total is settled cash and its hold is what is bound."""
+    results = [position.unrealised_pnl for position in to_positions(state)]
+    if None in results:
+        raise ProtocolViolation(VENUE, "balance", "a position does not tell its unrealised result; equity is not known")
+    unrealised = sum((result for result in results if result is not None), Decimal(0))
+    wallet, available = state.margin_summary["accountValue"] - unrealised, state.withdrawable
+    if spot is not None:
+        rows = every(
+            spot.balances, lambda row: row_of(row, SpotBalance) if is_ours(row, QUOTE) else None, VENUE, "spot balances"
         )
-        for r in rows
-    ]
+        wallet = sum((row.total for row in rows), Decimal(0))
+        available = max(Decimal(0), wallet - sum((row.hold for row in rows), Decimal(0)))
+    equity = wallet + unrealised
+    return Balance(venue=VENUE, asset=QUOTE, wallet=wallet, equity=equity, available=available, updated_ms=state.time)
+
+
+def _known(said: Any) -> Decimal | None:
+    return None if said is None else text_number(str(said))
+
+
+def payment_of(row: Raw, coin: str, symbol: str) -> FundingPayment | None:
+    """A payment on `coin`; None for others. The venue gives payments no id of their own; market and instant make one."""
+    if not is_ours(row, coin):
+        return None
+    paid = row_of(row, UserFunding)
+    return FundingPayment(
+        venue=VENUE,
+        symbol=symbol,
+        payment_id=f"{coin}:{paid.time}",
+        amount=paid.delta.usdc,
+        rate=paid.delta.funding_rate,
+        position_size=paid.delta.szi,
+        paid_at_ms=paid.time,
+    )
 
 
 def to_fee_rates(fees: UserFees) -> FeeRates:

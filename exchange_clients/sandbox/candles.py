@@ -10,6 +10,12 @@ from exchange_clients.sandbox.reads import ExchangeReads
 from exchange_clients.sandbox.rules import MS_PER_HOUR
 
 CANDLES_MAX = 4_000
+_UNITS_MS = {"m": 60_000, "h": MS_PER_HOUR, "d": 24 * MS_PER_HOUR, "w": 168 * MS_PER_HOUR, "M": 720 * MS_PER_HOUR}
+
+
+def interval_ms(text: str) -> int:
+    """Milliseconds of `1m`, `4h`, `1d`, `1w` or `1M` (30 days). Raises ValueError or KeyError for anything else."""
+    return int(text[:-1]) * _UNITS_MS[text[-1:]]
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,13 @@ from exchange_clients.sandbox.orders import (
     SandboxOrder,
     SandboxPosition,
     SandboxTrade,
+    Trigger,
 )
 from exchange_clients.sandbox.prices import PriceSource
 from exchange_clients.sandbox.reads import ExchangeReads
 from exchange_clients.sandbox.rules import DiscreteFunding, Listing, Phase, VenueRules
 from exchange_clients.sandbox.settlement import Settlement
+from exchange_clients.sandbox.triggers import WaitingOrders
 
 __all__ = [
     "AccountChanged",
@@ -58,6 +60,7 @@ __all__ = [
     "SandboxPosition",
     "SandboxTrade",
     "TradePrinted",
+    "Trigger",
 ]
 
 _FIRST_TRADES = 10
@@ -85,6 +88,7 @@ class SandboxExchange(ExchangeReads):
         self._listeners: list[Callable[[SandboxEvent], None]] = []
         self._order_ids, self._trade_ids = count(1_000_001), count(1)
         self._pending: list[SandboxOrder] = []
+        self._waiting = WaitingOrders()
         self._advanced_ms = clock.now_ms()
         self._settlement = Settlement(self.markets, self._margin, clock, self._emit)
         self._matcher = Matcher(self._accounts, self._settlement, self._print, self._emit, clock, rules.reduce_only_fits)
@@ -160,12 +164,14 @@ class SandboxExchange(ExchangeReads):
         tif: TimeInForce,
         reduce_only: bool,
         client_order_id: str | None,
+        trigger: Trigger | None = None,
         *,
         reuses_client_id: bool = False,
     ) -> SandboxOrder:
         """Place an order; `price` None takes what the book has. Returns its state after matching (PENDING if decided later).
 
-        `reuses_client_id`: the order takes the place of an earlier one of the same name.
+        With a `trigger` it waits for its price first, and is judged then. `reuses_client_id`: it takes the place of an earlier
+        order of the same name.
 
         Raises Rejected. Where the venue decides later, only malformed orders raise; the rest end REJECTED with a reason.
         """
@@ -179,9 +185,13 @@ class SandboxExchange(ExchangeReads):
         if client_order_id is not None and owner.knows_client_id(client_order_id) and not reuses_client_id:
             raise Rejected(RejectReason.DUPLICATE_CLIENT_ID, f"client order id {client_order_id} was used before")
         order = self._new_order(account, venue_symbol, side, size, price, tif, reduce_only, client_order_id)
-        if self.rules.decide_later:
+        if trigger is not None:
+            if trigger.is_due(mark):
+                raise Rejected(RejectReason.BAD_TRIGGER, f"the mark {mark} has passed {trigger.price} already")
+            order.trigger = trigger
+        if trigger is not None or self.rules.decide_later:
             owner.record(order)
-            self._pending.append(order)
+            (self._pending.append if trigger is None else self._waiting.add)(order)
             self._emit(OrderChanged(replace(order)))
             return replace(order)
         self._check(owner, order)
@@ -190,7 +200,8 @@ class SandboxExchange(ExchangeReads):
         return replace(order)
 
     def flush(self) -> None:
-        """Judge the orders that wait for it."""
+        """Judge the orders that wait for it, those whose price has come among them."""
+        self._pending += self._waiting.take_due(self.markets.mark)
         while self._pending:
             order = self._pending.pop(0)
             owner = self._accounts[order.account]
@@ -212,10 +223,11 @@ class SandboxExchange(ExchangeReads):
         self._emit(AccountChanged(account))
         return replace(order)
 
-    def amend(self, account: str, order_id: int, price: Decimal, size: Decimal) -> SandboxOrder:
-        """Replace a resting order by one with the same client id and what filled so far. `size` is the total.
+    def amend(self, account: str, order_id: int, price: Decimal, size: Decimal, tif: TimeInForce | None = None) -> SandboxOrder:
+        """Replace a resting order by one with the same client id and what filled so far. `tif`: another one than it had.
 
-        The rules say whether its id stays; where it does not, the old order ends cancelled.
+        The rules say whether its id stays (where it does not, the old order ends cancelled) and whether `size` is the total or
+        that of a fresh order, of which nothing filled.
 
         Raises Rejected, and then the old order stays as it was.
         """
@@ -224,12 +236,14 @@ class SandboxExchange(ExchangeReads):
         owner, listing = self._accounts[account], self.markets.listing(old.venue_symbol)
         self._check_phase(old.time_in_force)
         check_form(listing, old.side, size, price)
-        if size <= old.filled:
+        if size <= old.filled and self.rules.amend_counts_fills:
             raise Rejected(RejectReason.ZERO_SIZE, f"{old.filled} of order {order_id} filled already; {size} leaves nothing")
         if not old.reduce_only:
             check_minimum(listing, self.rules, self.markets.mark(old.venue_symbol), size, price)
         new, now_ms = replace(old, price=price, size=size, status=OrderStatus.PENDING), self.clock.now_ms()
-        new.updated_ms = now_ms
+        new.updated_ms, new.time_in_force = now_ms, tif or old.time_in_force
+        if not self.rules.amend_counts_fills:
+            new.filled = new.cost = Decimal(0)
         if not self.rules.amend_keeps_id:
             new.order_id, new.created_ms = next(self._order_ids), now_ms
         del owner.working[order_id]
@@ -315,7 +329,8 @@ class SandboxExchange(ExchangeReads):
         if touch:
             price, size = touch[0]
             lot = book.listing.instrument.lot_size
-            self._print(book, side, price, max(lot, size * random.randint(1, 20) // 100 // lot * lot), time_ms)
+            least = (self.rules.min_notional / price // lot + 1) * lot  # nobody can trade less than the minimum
+            self._print(book, side, price, max(lot, least, size * random.randint(1, 20) // 100 // lot * lot), time_ms)
 
     def _liquidate_if_due(self, account: Account) -> None:
         if not account.positions or self._margin.equity(account) >= self._margin.maintenance(account):
@@ -412,6 +427,8 @@ class SandboxExchange(ExchangeReads):
         return order
 
     def _withdraw(self, order: SandboxOrder) -> None:
+        if self._waiting.withdraw(order):
+            return
         if order in self._pending:
             self._pending.remove(order)
             return

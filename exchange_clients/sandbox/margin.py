@@ -57,7 +57,7 @@ class Margin:
         orders = [*account.working.values(), *([with_order] if with_order else [])]
         waiting = {Side.BUY: Decimal(0), Side.SELL: Decimal(0)}
         for order in orders:
-            if order.venue_symbol == venue_symbol and not order.reduce_only:
+            if order.venue_symbol == venue_symbol and not (order.reduce_only or order.waits):
                 waiting[order.side] += order.remaining
         size = account.size(venue_symbol)
         exposure = max(abs(size), abs(size + waiting[Side.BUY]), abs(size - waiting[Side.SELL]))

@@ -23,6 +23,10 @@ class SpentMeter:
         self._spent[key].append((self._now_s(), weight))
         return True
 
+    def debit(self, key: str, weight: float) -> None:
+        """Count `weight` after the fact, whether or not the budget still has it: some calls are priced by their reply."""
+        self._spent[key].append((self._now_s(), weight))
+
     def left(self, key: str) -> float:
         """What `key` may still spend now."""
         spent, begins = self._spent[key], self._now_s() - self._meter.window_s

@@ -30,6 +30,7 @@ class RejectReason(StrEnum):
     SELF_TRADE = "self_trade"
     CANCEL_ONLY = "cancel_only"
     POST_ONLY = "post_only"
+    BAD_TRIGGER = "bad_trigger"
 
 
 class Rejected(Exception):
@@ -41,9 +42,23 @@ class Rejected(Exception):
         self.detail = detail
 
 
+@dataclass(frozen=True)
+class Trigger:
+    """What a stop or take-profit waits for: a mark at or `above` a price, or at or below it."""
+
+    price: Decimal
+    above: bool
+
+    def is_due(self, mark: Decimal) -> bool:
+        return mark >= self.price if self.above else mark <= self.price
+
+
 @dataclass
 class SandboxOrder:
-    """An order. `price` None = market. `cost`: Σ size × price of what filled. `reason`: why it ended, "" when asked for."""
+    """An order. `price` None = market. `cost`: Σ size × price of what filled. `reason`: why it ended, "" when asked for.
+
+    `trigger`: what it waits or waited for; it is PENDING until then.
+    """
 
     order_id: int
     account: str
@@ -60,6 +75,12 @@ class SandboxOrder:
     cost: Decimal
     created_ms: int
     updated_ms: int
+    trigger: Trigger | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether its price has not come yet."""
+        return self.trigger is not None and self.status is OrderStatus.PENDING
 
     @property
     def remaining(self) -> Decimal:

@@ -135,6 +135,8 @@ class VenueRules:
     next `flush()` or `advance()`. `amend_keeps_id`: an amended order is still the same order. `reduce_only_fits`: reduce-only
     orders are not cut to the position: those that do not fit into it, behind the better priced ones, are refused or cancelled.
     `release`: when the venue pauses; None: never.
+    `amend_counts_fills`: the size of an amendment is the total, of which what filled before is taken; where not, it is the size of a
+    fresh order.
     """
 
     venue: str
@@ -146,6 +148,7 @@ class VenueRules:
     price_band: Decimal = Decimal("0.8")
     decide_later: bool = False
     amend_keeps_id: bool = False
+    amend_counts_fills: bool = True
     reduce_only_fits: bool = False
     release: DailyRelease | None = None
 

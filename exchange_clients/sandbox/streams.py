@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from exchange_clients.engine.clock import Clock
 from exchange_clients.sandbox.events import SandboxEvent
 from exchange_clients.sandbox.exchange import SandboxExchange
 from exchange_clients.sandbox.facade import Facade, FacadeSocket, Peer
@@ -29,6 +30,14 @@ class StreamingFacade(Facade):
         self.clock = exchange.clock
         self.sockets: dict[TopicSocket[Any], None] = {}
         exchange.subscribe(self.on_event)
+
+    def market_of(self, topic: Topic) -> str:
+        """The market that must move while `topic` is heard, "" for none."""
+        return topic[1] if topic[0].partition("@")[0] == self.book_channel else ""
+
+    def heard(self) -> list[Topic]:
+        """Every topic that somebody hears, each once, in the order of subscription."""
+        return list(dict.fromkeys(topic for socket in self.sockets for topic in socket.topics))
 
     @abstractmethod
     def on_event(self, event: SandboxEvent) -> None:
@@ -52,25 +61,25 @@ class TopicSocket(FacadeSocket, Generic[VenueFacade]):
     def __init__(self, facade: VenueFacade, peer: Peer) -> None:
         self.facade = facade
         self.peer = peer
-        self.topics: set[Topic] = set()
+        self.topics: dict[Topic, None] = {}
         facade.sockets[self] = None
 
     def join(self, topic: Topic) -> bool:
         """Hear `topic` from now on; False when it is heard already."""
         if topic in self.topics:
             return False
-        if topic[0].partition("@")[0] == self.facade.book_channel:
-            self.facade.exchange.watch(topic[1])
-        self.topics.add(topic)
+        if market := self.facade.market_of(topic):
+            self.facade.exchange.watch(market)
+        self.topics[topic] = None
         return True
 
     def leave(self, topic: Topic) -> bool:
         """Hear `topic` no more; False when it was not heard."""
         if topic not in self.topics:
             return False
-        self.topics.remove(topic)
-        if topic[0].partition("@")[0] == self.facade.book_channel:
-            self.facade.exchange.unwatch(topic[1])
+        del self.topics[topic]
+        if market := self.facade.market_of(topic):
+            self.facade.exchange.unwatch(market)
         return True
 
     def on_close(self) -> None:
@@ -81,3 +90,21 @@ class TopicSocket(FacadeSocket, Generic[VenueFacade]):
     def send(self, message: Any) -> None:
         """Push one JSON frame."""
         self.peer.send(msgspec.json.encode(message))
+
+
+class Pace:
+    """A venue's own pace: at most one message of a topic in so many milliseconds of market time, the newest state then."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._told: dict[Topic, tuple[int, Any]] = {}
+
+    def is_due(self, topic: Topic, every_ms: int) -> bool:
+        """Whether `topic` may be told now. Whoever ticks every 500 ms is never a few ms too early."""
+        return self._clock.now_ms() - self._told.get(topic, (0, None))[0] >= every_ms * 0.9
+
+    def is_news(self, topic: Topic, state: Any) -> bool:
+        """Whether `state` differs from what was told last; it counts as told now."""
+        before = self._told.get(topic, (0, None))[1]
+        self._told[topic] = (self._clock.now_ms(), state)
+        return bool(before != state)

@@ -18,6 +18,12 @@ def exact(number: Decimal | None) -> str | None:
     return None if number is None else format(number, "f")
 
 
+def pointed(number: Decimal) -> str:
+    """Whole numbers with one zero behind the point; others plain, without exponent or trailing zeros."""
+    plain = wire_text(number)
+    return plain if "." in plain else f"{plain}.0"
+
+
 def texts(write: Callable[[Number], Text], **numbers: Number) -> dict[str, Text]:
     """The members of a JSON object that are numbers written by `write`."""
     return {name: write(number) for name, number in numbers.items()}

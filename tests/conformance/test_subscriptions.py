@@ -82,10 +82,10 @@ async def test_a_stream_has_as_many_readers_as_want_it(on: Stage, capability: Ca
 @needs(Capability.STREAM_BOOK)
 async def test_readers_of_one_book_choose_their_depth(on: Stage) -> None:
     bitcoin = await on.client.instrument("BTC")
-    async with on.client.stream_book(bitcoin, depth=3) as short, on.client.stream_book(bitcoin, depth=9) as long:
+    async with on.client.stream_book(bitcoin, depth=2) as short, on.client.stream_book(bitcoin, depth=5) as long:
         few = (await collect(short, lambda e: isinstance(e[-1], BookEvent)))[-1].book
         many = (await collect(long, lambda e: isinstance(e[-1], BookEvent)))[-1].book
-        assert len(few.bids) == 3 and len(many.bids) == 9
+        assert len(few.bids) == 2 and len(many.bids) == 5
 
 
 @needs(Capability.STREAM_BOOK)

@@ -7,13 +7,9 @@ from fnmatch import fnmatch
 import pytest
 
 AWAITED: dict[str, str] = {
-    "test_a_topic_that_falls_silent*hyperliquid*": "a book channel that says how long it may be silent (Channel.silence_s_max)",
     "test_a_topic_that_falls_silent*paradex*": "a book channel that says how long it may be silent (Channel.silence_s_max)",
     "test_a_topic_that_falls_silent*pacifica*": "a book channel that says how long it may be silent (Channel.silence_s_max)",
-    "test_an_acting_verb_sends_one_request_and_reads_nothing?hyperliquid-amend*": "an amendment that does not read",
     "test_an_amended_limit_order_stays_one_or_says_what_it_became?pacifica*": "an edited order that says it is post-only now",
-    "test_an_act_whose_answer_can_not_be_read_is_in_doubt?hyperliquid*": "an amendment that does not read",
-    "test_two_clients_of_one_key_do_not_stand_in_each_others_way?hyperliquid*": "nonces by key",
     "test_the_decimal_habits*paradex-six*": "the wallet summed in exact arithmetic",
     "test_the_decimal_habits*paradex-narrow*": "signatures in exact arithmetic",
 }

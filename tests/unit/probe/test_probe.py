@@ -87,7 +87,8 @@ def test_it_reads_only_unless_it_was_asked_to_place_and_cancel(venue: str) -> No
 PLANTED: list[tuple[str, str, Change, str, DriftKind]] = [
     ("hyperliquid", "[1][].brandNew", add, "call metaAndAssetCtxs", DriftKind.NEW),
     ("hyperliquid", "[1][].markPx", remove, "call metaAndAssetCtxs", DriftKind.MISSING),
-    ("hyperliquid", ".universe[].szDecimals", remove, "call meta", DriftKind.BROKEN),
+    ("hyperliquid", ".universe[].szDecimals", remove, "call meta", DriftKind.MISSING),  # a market less, and no more
+    ("hyperliquid", ".withdrawable", remove, "call clearinghouseState", DriftKind.BROKEN),
     ("hyperliquid", "[1][].openInterest", as_number, "call metaAndAssetCtxs", DriftKind.RETYPED),
     ("hyperliquid", ".data.brandNew", add, "stream l2Book", DriftKind.NEW),
     ("paradex", ".results[].brandNew", add, "call markets", DriftKind.NEW),

@@ -9,54 +9,8 @@ from typing import Any
 
 import pytest
 
-from exchange_clients.engine.clock import SystemClock
-from exchange_clients.engine.transport import HttpRequest
-from exchange_clients.hyperliquid.sandbox import HyperliquidSandbox
 from exchange_clients.hyperliquid.signing import Signer
-from exchange_clients.sandbox.market_model import ModelPrices
-from exchange_clients.sandbox.world import World
-
-START_MS = 1_767_400_200_000
-HOUR_MS = 3_600_000
-CLOID = "0x000000000000000000000000000000aa"
-
-
-class Site:
-    """A façade with one funded account, and requests signed with its throw-away key."""
-
-    def __init__(self) -> None:
-        self.clock = SystemClock(1.0, SystemClock().now_ms(), START_MS)
-        self.world = World.build(["hyperliquid"], ModelPrices(7, START_MS - 6 * HOUR_MS), self.clock, seed=7)
-        facade = self.world.facades["hyperliquid"]
-        assert isinstance(facade, HyperliquidSandbox)
-        self.facade = facade
-        secrets = facade.enrol("tester", "10000")
-        self.signer, self.user = Signer(secrets["private_key"]), secrets["account_address"]
-        self.nonce = self.clock.now_ms()
-
-    def info(self, kind: str, **fields: Any) -> Any:
-        status, body = self.post("/info", {"type": kind, **fields})
-        assert status == 200, body
-        return body
-
-    def post(self, path: str, body: Any, address: str = "10.0.0.1") -> tuple[int, Any]:
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        reply = self.facade.handle(HttpRequest("POST", path, {}, raw), address)
-        return reply.status, json.loads(reply.body) if reply.status == 200 else reply.body.decode()
-
-    def act(self, action: dict[str, Any], nonce: int | None = None, signer: Signer | None = None, **changes: Any) -> Any:
-        if nonce is None:
-            self.nonce += 1
-        used = self.nonce if nonce is None else nonce
-        signature = (signer or self.signer).sign_action(action, used, mainnet=changes.pop("mainnet", False))
-        body = {"action": action, "nonce": used, "signature": signature, "vaultAddress": None, "expiresAfter": None, **changes}
-        return self.post("/exchange", body)[1]
-
-    def order(
-        self, price: str = "80000", size: str = "0.01", buy: bool = True, tif: str = "Gtc", **more: Any
-    ) -> dict[str, Any]:
-        row = {"a": 0, "b": buy, "p": price, "s": size, "r": more.pop("reduce", False), "t": {"limit": {"tif": tif}}}
-        return {"type": "order", "orders": [{**row, **more}], "grouping": "na"}
+from tests.venues.hyperliquid.support import CLOID, HOUR_MS, START_MS, Site
 
 
 @pytest.fixture
