@@ -57,6 +57,7 @@ def command_reference() -> str:
     import typer
 
     import runbot
+    from exchange_clients import confirm
     from exchange_clients.probe import command as probe
     from exchange_clients.sandbox import command as sandbox
 
@@ -68,7 +69,7 @@ def command_reference() -> str:
             shown = default.relative_to(ROOT).as_posix() if isinstance(default, Path) else getattr(default, "value", default)
             parts.append(f"| `{option.opts[0]}` | {'' if shown is None else shown} | {option.help or ''} |")
         parts.append("")
-    parts += [_argparse_page(probe.parser()), _argparse_page(sandbox.parser())]
+    parts += [_argparse_page(program.parser()) for program in (probe, confirm, sandbox)]
     return "\n".join(parts)
 
 

@@ -24,6 +24,7 @@ from exchange_clients.domain.instruments import Instrument
 from exchange_clients.domain.market import MarketStats, OrderBook, Quote, Trade
 from exchange_clients.domain.orders import Fill, Order, OrderRef, OrderRequest, TimeInForce
 from exchange_clients.errors import Misconfigured, Unsupported
+from exchange_clients.market_watch import MarketWatch
 from exchange_clients.order_checks import check_instrument, check_leverage, check_price, check_ref, check_request, check_size
 
 __all__ = [
@@ -93,6 +94,7 @@ class MarketClient(ABC):
     capabilities: ClassVar[frozenset[Capability]]
 
     _instruments: dict[str, Instrument] | None = None
+    _watch: MarketWatch | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -131,6 +133,13 @@ class MarketClient(ABC):
             time_ms=book.time_ms,
             provenance=book.provenance,
         )
+
+    @property
+    def markets(self) -> MarketWatch:
+        """Markets as they were last seen. One that has jumped by ten times is not traded on before `markets.confirm(symbol)`."""
+        if self._watch is None:
+            self._watch = MarketWatch(self.venue)
+        return self._watch
 
     async def instrument(self, symbol: str) -> Instrument:
         """The instrument of a base asset (`BTC`, `PEPE`) or of the venue's own spelling; the list is fetched once.
@@ -179,11 +188,12 @@ class BaseExchangeClient(MarketClient):
     async def place_order(self, request: OrderRequest) -> Order:
         """Send one order and return what the venue says of it at once (its status may still be PENDING).
 
-        Raises Misconfigured or Unsupported before anything is sent, OrderRejected (and its subclasses) when refused, OutcomeUnknown
-        when it may have been accepted: then ask `fetch_order` with the client order id, `fetch_fills` and `fetch_positions` before
-        anything else.
+        Raises Misconfigured, MarketChanged or Unsupported before anything is sent, OrderRejected (and its subclasses) when refused,
+        OutcomeUnknown when it may have been accepted: then ask `fetch_order` with the client order id, `fetch_fills` and
+        `fetch_positions` before anything else.
         """
         check_request(self.venue, request)
+        self.markets.require(request.instrument, "place_order", reduces=request.reduce_only)
         for needed in _needs(request):
             self.require(needed)
         return await self._place(request)
@@ -259,6 +269,7 @@ class BaseExchangeClient(MarketClient):
         if size <= order.filled:
             detail = f"a total of {size} leaves nothing to work: {order.filled} has filled; nothing was sent"
             raise Misconfigured(self.venue, "amend_order", detail)
+        self.markets.require(instrument, "amend_order", reduces=order.reduce_only)
         return await self._amend(order, instrument, price, size)
 
     async def _amend(self, order: Order, instrument: Instrument, price: Decimal, size: Decimal) -> Order:

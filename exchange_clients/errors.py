@@ -18,6 +18,7 @@ ExchangeError(venue, operation)     may I try again?      did it happen?
 ├─ StaleData                        wait                  (reads) a gap, silence or a crossed book
 ├─ Unsupported                      no                    no: the capability is not declared
 └─ Misconfigured                    no                    no
+   └─ MarketChanged                 once confirmed        no: a market is ten times what it was; a person has to look
 """
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "BelowMinimum",
     "ExchangeError",
     "InsufficientMargin",
+    "MarketChanged",
     "Misconfigured",
     "NotSent",
     "OrderNotFound",
@@ -135,3 +137,10 @@ class Unsupported(ExchangeError):
 
 class Misconfigured(ExchangeError):
     """Settings or credentials are missing or contradict each other."""
+
+
+class MarketChanged(Misconfigured):
+    """A market's lot, multiplier, tick or price is ten times, or a tenth of, what it was when last seen.
+
+    Nothing is traded on it until a person confirms that it is so: `client.markets.confirm(symbol)`.
+    """

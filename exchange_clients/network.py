@@ -29,6 +29,7 @@ from exchange_clients.engine.replay import ReplayTransport
 from exchange_clients.engine.transport import HttpTransport, WebSocketTransport
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.errors import Misconfigured
+from exchange_clients.market_watch import MarketWatch
 from exchange_clients.spec import Urls, VenueSpec
 from exchange_clients.user_folder import user_folder
 
@@ -43,8 +44,8 @@ class Network:
     `environment`: live, testnet or sandbox. `hosts`: addresses by venue, for a sandbox or a testnet of one's own: the root of
     a host (`http://127.0.0.1:4001`), to which the venue's own paths are appended, or complete `Urls`.
     `clock`: market time; default: this machine's. `http`, `websocket`: transports to use instead of real ones; they stay open.
-    `folder`: where processes of this machine keep request budgets together; default: a folder of this user's own. With
-    `shared=False`, in a sandbox, and where no such folder can be had, budgets are kept by this object alone.
+    `folder`: where processes of this machine keep request budgets together, and markets as they were last seen; default: a folder
+    of this user's own. With `shared=False`, in a sandbox, and where no such folder can be had, this object keeps both to itself.
     `random`: jitter of back-off; give one to repeat a run. `capture`: a new file to which everything that is sent and received is
     written as JSON lines, secrets hidden; `Network.replay` reads it back. `observer`: sees every reply and frame beside.
 
@@ -76,7 +77,10 @@ class Network:
         self.websocket: WebSocketTransport = websocket or _websocket_transport()
         self._owned += [] if http else [self.http]
         self._owned += [] if websocket else [self.websocket]
-        self.limits = self._limits(folder, shared)
+        is_alone = folder is None and (not shared or self.environment is Environment.SANDBOX)
+        self._root = None if is_alone else folder or user_folder()
+        self.limits = self._limits(is_given=folder is not None)
+        self._markets: dict[str, MarketWatch] = {}
         self._random = random or Random()
         self._observer = observer
         self._made: WeakSet[BaseExchangeClient | BaseFundingAdapter] = WeakSet()
@@ -156,6 +160,7 @@ class Network:
             rest_urls=urls.others,
             replayed=self._replayed,
             observer=self._observer,
+            markets=self._watch(spec.name),
         )
 
     async def close(self) -> None:
@@ -184,24 +189,34 @@ class Network:
         self.http, self.websocket = capture.http(self.http), capture.websocket(self.websocket)
         return capture
 
-    def _limits(self, folder: Path | None, shared: bool) -> RateLimits:
+    def _limits(self, is_given: bool) -> RateLimits:
         """Budgets of all processes where that is wanted and possible, of this one elsewhere."""
-        if folder is None and (not shared or self.environment is Environment.SANDBOX):
+        if self._root is None:
             return RateLimits()
         try:
             module = import_module("exchange_clients.engine.shared_rate_limit")
         except ImportError:  # no file locks on this platform
             return RateLimits()
-        root = folder or user_folder()
-        if root is None:
-            return RateLimits()
         try:
-            limits: RateLimits = module.SharedRateLimits(root / "limits" / self.environment.value)
+            limits: RateLimits = module.SharedRateLimits(self._root / "limits" / self.environment.value)
         except OSError as error:
-            if folder is not None:
-                raise _wrong(f"budgets can't be shared in {folder}: {error.strerror}") from error
+            if is_given:
+                raise _wrong(f"budgets can't be shared in {self._root}: {error.strerror}") from error
             return RateLimits()
         return limits
+
+    def _watch(self, venue: str) -> MarketWatch:
+        """How the venue's markets were last seen, by whichever client and in whichever run."""
+        found = self._markets.get(venue)
+        if found is None:
+            file = None if self._root is None or self._replayed else markets_file(self._root, self.environment, venue)
+            found = self._markets[venue] = MarketWatch(venue, file)
+        return found
+
+
+def markets_file(root: Path, environment: Environment, venue: str) -> Path:
+    """Where the markets of one venue are remembered."""
+    return root / "markets" / f"{environment.value}-{venue}.json"
 
 
 def _environment(given: Environment | str) -> Environment:

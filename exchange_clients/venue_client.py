@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any
 
 from exchange_clients.base import BaseExchangeClient
+from exchange_clients.domain.instruments import Instrument
+from exchange_clients.domain.market import OrderBook
 from exchange_clients.engine.guarded import guard
 from exchange_clients.engine.session import Dialect, Session
 from exchange_clients.engine.stream import Stream
 from exchange_clients.engine.stream_dialect import StreamDialect
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.errors import Misconfigured
+from exchange_clients.market_watch import MarketWatch
 
 
 class VenueClient(BaseExchangeClient):
@@ -19,11 +24,13 @@ class VenueClient(BaseExchangeClient):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         guard(cls)
+        _watch_markets(cls)
 
     def __init__(self, wiring: Wiring, dialect: Dialect, streams: StreamDialect) -> None:
         self._clock = wiring.clock
         self._provenance = wiring.provenance
         self._credentials = wiring.credentials
+        self._watch = wiring.markets
         self._session = Session(self.venue, wiring, dialect)
         self._stream = Stream(self.venue, wiring, streams)
 
@@ -36,3 +43,32 @@ class VenueClient(BaseExchangeClient):
         if not value:
             raise Misconfigured(self.venue, "credentials", f"an account is known by the credential {name}, which is missing")
         return value
+
+
+def _watch_markets(kind: type[VenueClient]) -> None:
+    """What the venue says of its markets is compared with what it said before, whoever asks."""
+    for name, see in _SIGHTINGS.items():
+        if name in vars(kind):
+            setattr(kind, name, _seen_by(vars(kind)[name], see))
+
+
+def _seen_by(read: Callable[..., Awaitable[Any]], see: Callable[..., None]) -> Callable[..., Awaitable[Any]]:
+    @wraps(read)
+    async def seen(self: VenueClient, *args: Any, **kwargs: Any) -> Any:
+        found = await read(self, *args, **kwargs)
+        see(self.markets, found, *args)
+        return found
+
+    return seen
+
+
+def _see_book(markets: MarketWatch, book: OrderBook, instrument: Instrument, *_: Any) -> None:
+    if book.mid is not None:
+        markets.see_price(instrument, book.mid)
+
+
+_SIGHTINGS: dict[str, Callable[..., None]] = {
+    "fetch_instruments": MarketWatch.see,
+    "fetch_stats": MarketWatch.see_stats,
+    "fetch_order_book": _see_book,
+}

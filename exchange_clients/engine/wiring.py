@@ -12,6 +12,7 @@ from exchange_clients.engine.clock import Clock
 from exchange_clients.engine.observer import Observer
 from exchange_clients.engine.rate_limit import RateLimits
 from exchange_clients.engine.transport import HttpTransport, WebSocketTransport
+from exchange_clients.market_watch import MarketWatch
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Wiring:
     `credentials`: None for reading only. `limits`: budgets, shared by clients behind one address. `random`: jitter of
     back-off. Transports belong to whoever made them; clients share
     them and do not close them. `replayed`: what comes was recorded earlier. `observer`: looks on.
+    `markets`: how the venue's markets were last seen; None: this client remembers for itself.
     """
 
     environment: Environment
@@ -35,6 +37,7 @@ class Wiring:
     rest_urls: Mapping[str, str] = field(default_factory=dict)
     replayed: bool = False
     observer: Observer | None = None
+    markets: MarketWatch | None = None
 
     @property
     def provenance(self) -> Provenance:

@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Probe each venue in turn. Returns the exit status."""
-    options = parser().parse_args(arguments)
+    options = parser().parse_intermixed_args(arguments)
     try:
         specs = [registry.spec(venue) for venue in options.venues or registry.names()]
         _check(options, specs)

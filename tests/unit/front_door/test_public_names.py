@@ -13,7 +13,7 @@ TOP = {
     "BaseExchangeClient", "BaseFundingAdapter", "Capability", "Credentials", "Environment", "ExchangeError", "Instrument",
     "MarketClient", "Network", "Order", "OrderRequest", "OrderStatus", "Provenance", "Sandbox", "Side", "TimeInForce",
 }  # fmt: skip
-MODULES = ["base", "errors", "network", "registry", "sandbox.sandbox", "spec"]
+MODULES = ["base", "errors", "market_watch", "network", "registry", "sandbox.sandbox", "spec"]
 
 
 def test_the_front_page_names_what_a_first_program_needs() -> None:
