@@ -32,7 +32,7 @@ from exchange_clients.spec import VenueSpec
 from exchange_clients.trading.opportunities import candidate
 from exchange_clients.trading.progress import Ranking
 from funding_rate_service.client import FundingServiceClient, Opportunity, ServiceRefused, ServiceUnavailable
-from helpers.children import Child, ChildFailed
+from helpers.children import Child, ChildFailed, free_port
 from helpers.config import BotConfig, ConfigError, load
 from helpers.journal import Journal, JournalError
 from helpers.terminal import Terminal, console
@@ -101,7 +101,9 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed is another simulated world.")] = 7,
     speed: Annotated[float, typer.Option(help="Market seconds per real second.", min=1.0, max=2000.0)] = 400.0,
     keep_running: Annotated[bool, typer.Option("--keep-running", help="Leave everything up until interrupted.")] = False,
-    service_port: Annotated[int, typer.Option(help="Where the funding service listens on 127.0.0.1.", min=0, max=65535)] = 8000,
+    service_port: Annotated[
+        int, typer.Option(help="Where the funding service listens on 127.0.0.1; 0: any free port.", min=0, max=65535)
+    ] = 8000,
     fault: Annotated[
         list[str] | None, typer.Option(help="Strike once: KIND[:VENUE[:NTH]], repeatable; see the tutorial for kinds.")
     ] = None,
@@ -110,7 +112,7 @@ def demo(
     """The whole product on loopback: simulated venues, the service, the bot, and a ledger that adds up. No keys, no network."""
     for text in fault or []:
         _usable(lambda text=text: Fault.parse(text))  # type: ignore[misc]
-    options = DemoOptions(tape, seed, speed, keep_running, service_port, tuple(fault or ()), config)
+    options = DemoOptions(tape, seed, speed, keep_running, service_port or free_port(), tuple(fault or ()), config)
     _finish(_run(lambda: run_demo(options)))
 
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections import deque
 from collections.abc import Mapping, Sequence
 
 STOP_WITHIN_S = 10.0
 LINES_KEPT = 40
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 class ChildFailed(Exception):

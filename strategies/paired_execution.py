@@ -332,6 +332,7 @@ class PairedExecution:
             price=price,
             time_in_force=TimeInForce.IOC,
             reduce_only=purpose.reduces,
+            urgent=purpose is not Purpose.ENTER,
         )
         return (PlaceIntent(self.plan.pair_id, purpose, request, instrument.round_price(book.mid, side)),)
 
