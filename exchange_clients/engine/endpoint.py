@@ -75,7 +75,8 @@ class Channel(msgspec.Struct, frozen=True):
     `private`: the stream logs in before it asks for such a topic, and only then. `conflate`: a slow reader gets only the newest
     state (for snapshots of a state, never for events). `silence_s_max`: seconds without a frame, on a socket that lives, after which
     the topic is told as lost and asked for again; infinite where silence is normal. `keyed_by`: what stands before the market's name
-    in a frame, so that topics of one channel are told apart without decoding ("" where a dialect's `key` does it).
+    in a frame, so that topics of one channel are told apart without decoding ("" where a dialect's `key` does it). `body`: the type
+    of what the frame carries; where it is given, that alone is decoded (the dialect knows where it stands) and handed to handlers.
     """
 
     name: str
@@ -85,3 +86,4 @@ class Channel(msgspec.Struct, frozen=True):
     conflate: bool = False
     silence_s_max: float = float("inf")
     keyed_by: bytes = b""
+    body: Any = None

@@ -16,6 +16,7 @@ from exchange_clients.errors import AuthenticationFailed, Refused
 LOGIN_ID = 0
 Content = TypeVar("Content")
 _CHANNEL_STARTS = b'"params":{"channel":"'
+_USUAL_HEAD = b'{"jsonrpc":"2.0","method":"subscription",' + _CHANNEL_STARTS
 
 
 class Params(msgspec.Struct, Generic[Content], frozen=True, gc=False):
@@ -45,17 +46,24 @@ class JsonRpcStreams(StreamDialect):
     """The protocol has no heartbeat of its own; the transport's pings tell whether the other end lives, so silence means nothing."""
 
     silence_s_max = math.inf
+    body_tail = 2
 
     def __init__(self, venue: str) -> None:
         self._venue = venue
         self._ids = count(LOGIN_ID + 1)
 
     def token(self, frame: bytes) -> bytes:
-        start = frame.find(_CHANNEL_STARTS)
-        if start < 0:
-            return b""
-        start += len(_CHANNEL_STARTS)
+        if frame.startswith(_USUAL_HEAD):
+            start = len(_USUAL_HEAD)
+        else:
+            start = frame.find(_CHANNEL_STARTS)
+            if start < 0:
+                return b""
+            start += len(_CHANNEL_STARTS)
         return frame[start : frame.find(b'"', start)]
+
+    def unwrap(self, frame: Any) -> Any:
+        return frame.params.data
 
     def control(self, frame: bytes) -> Control:
         answer = msgspec.json.decode(frame, type=RpcAnswer)

@@ -59,6 +59,7 @@ class Stream:
         self._wiring = wiring
         self._dialect = dialect
         self._token, self._key = dialect.token, dialect.key
+        self._is_numbered = dialect.numbers_frames
         self._observer = wiring.observer
         self._routes: dict[bytes, _Route] = {}
         self._socket: Socket | None = None
@@ -349,7 +350,7 @@ class Stream:
         if self._is_deaf:
             return
         now = self._last_frame_at = self._loop_time()
-        if self._dialect.numbers_frames and not self._is_next(frame):
+        if self._is_numbered and not self._is_next(frame):
             return
         route = self._routes.get(self._token(frame))
         if route is None:

@@ -80,7 +80,8 @@ class StreamDialect(ABC):
     """What differs between venues on a WebSocket.
 
     `heartbeat_every_s`, `silence_s_max`: of the socket; each channel has its own silence besides. `renew_every_s`: how often
-    `renew` runs, for sockets that live by a lease. `numbers_frames`: frames are numbered through the whole connection.
+    `renew` runs, for sockets that live by a lease. `numbers_frames`: frames are numbered through the whole connection. `body_after`,
+    `body_tail`: what stands before a frame's body, and how many bytes after it.
     """
 
     heartbeat: bytes | None = None
@@ -88,18 +89,35 @@ class StreamDialect(ABC):
     silence_s_max: float = 60.0
     renew_every_s: float = float("inf")
     numbers_frames: ClassVar[bool] = False
+    body_after: ClassVar[bytes] = b'"data":'
+    body_tail: ClassVar[int] = 1
 
     @abstractmethod
     def token(self, frame: bytes) -> bytes:
         """Where a frame belongs, peeked without decoding; b"" for control frames."""
 
     def decoder(self, channel: Channel) -> Callable[[bytes], Any]:
-        """How frames of a channel are read: as JSON of the type that its row names."""
-        return msgspec.json.Decoder(channel.frame, strict=False).decode
+        """How frames of a channel are read: as JSON of the type that its row names, or of its body, found without the envelope."""
+        whole = msgspec.json.Decoder(channel.frame, strict=False).decode
+        if channel.body is None:
+            return whole
+        body, mark, tail = msgspec.json.Decoder(channel.body, strict=False).decode, self.body_after, -self.body_tail
+
+        def decode(frame: bytes) -> Any:
+            try:
+                return body(frame[frame.find(mark) + len(mark) : tail])
+            except msgspec.MsgspecError:
+                return self.unwrap(whole(frame))  # an envelope in another order; or the frame's own error, told with its path
+
+        return decode
 
     def key(self, channel: Channel, frame: Any) -> str:
         """Tells apart topics of one token from the decoded frame, where `Channel.keyed_by` does not."""
         return ""
+
+    def unwrap(self, frame: Any) -> Any:
+        """The body of a decoded frame."""
+        return frame.data
 
     @abstractmethod
     def control(self, frame: bytes) -> Control:

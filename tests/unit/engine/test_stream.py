@@ -30,6 +30,14 @@ class Frame(msgspec.Struct):
     v: int
 
 
+class Body(msgspec.Struct):
+    v: int
+
+
+class Wrapped(msgspec.Struct):
+    data: Body
+
+
 class Talk(StreamDialect):
     """`{"c": topic, "v": number}` is data; `{"ok": topic}` confirms; `{"no": topic}` refuses."""
 
@@ -576,5 +584,20 @@ def test_several_topics_are_one_stream_that_connects_once() -> None:
         await asyncio.sleep(5)
         server.data("b", 3)
         assert kinds(await take(reader, 3)) == [Lost, Resumed, 3]
+
+    play(story)
+
+
+def test_the_body_alone_is_decoded_whatever_the_order_of_the_envelope() -> None:
+    channel = Channel("events", Wrapped, SequenceRule.NONE, body=Body)
+
+    async def story(stream: Stream, server: Server) -> None:
+        reader = stream.subscribe(topic("a", channel=channel))
+        await asyncio.sleep(1)
+        server.on_frame(b'{"c":"a","data":{"v":1}}')
+        server.on_frame(b'{"c":"a","data":{"v":2},"sent":"now"}')
+        server.on_frame(b'{"c":"a","data":{"v":"three"},"sent":"now"}')
+        events = await take(reader, 5)
+        assert kinds(events) == [Connected, 1, 2, Lost, Resumed] and "$.data.v" in events[3].reason
 
     play(story)
