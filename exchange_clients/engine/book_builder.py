@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
+from typing import Protocol
 
 from exchange_clients.domain.events import BookEvent
 from exchange_clients.domain.market import Level, OrderBook
@@ -13,6 +14,19 @@ from exchange_clients.engine.endpoint import SequenceRule
 
 class Gap(Exception):
     """A frame is missing or the state can't be right; only a fresh snapshot helps."""
+
+
+class SidedLevel(Protocol):
+    """A level that says which side it is on, in the venue's word."""
+
+    @property
+    def side(self) -> str: ...
+
+    @property
+    def price(self) -> float: ...
+
+    @property
+    def size(self) -> float: ...
 
 
 class _Side:
@@ -96,6 +110,16 @@ class BookBuilder:
             raise Gap(f"frame {expected + 1} is missing, {after + 1} to {sequence} came")
         self._sequence = sequence
         return True
+
+    def put(self, levels: Iterable[SidedLevel], bid: str) -> None:
+        """Set levels that say their own side: `bid` is the venue's word for one, anything else is an ask. Size 0 removes."""
+        bids, asks = self._bids, self._asks
+        for level in levels:
+            side, price, size = bids if level.side == bid else asks, level.price, level.size
+            if size and price in side.sizes:
+                side.sizes[price] = size
+            else:
+                side.put(price, size)
 
     def put_bids(self, levels: Iterable[Level]) -> None:
         """Set bid levels; size 0 removes one."""

@@ -22,19 +22,24 @@ class LiveTopic(State):
     """Frames in, events out to every reader.
 
     `confirmed`: the venue sends it now. `asked_at`, `heard_at`: loop seconds, `asked_at` negative before it was asked for.
-    `tries`: how often in a row it was asked for again. `waiting`: frames that wait for a snapshot.
+    `heard`: a frame came since the keeper last looked. `tries`: how often in a row it was asked for again. `waiting`: frames that
+    wait for a snapshot.
     """
 
     __slots__ = (
         "_built",
         "_frame",
+        "_handler",
+        "_is_queued",
         "_on_trouble",
+        "_pushes",
+        "_state",
         "again",
         "asked_at",
         "confirmed",
         "decode",
+        "heard",
         "heard_at",
-        "pushes",
         "readers",
         "topic",
         "tries",
@@ -51,7 +56,10 @@ class LiveTopic(State):
         self.tries = 0
         self.again: asyncio.TimerHandle | None = None
         self.waiting: list[Any] | None = None
-        self.pushes = False
+        self.heard = False
+        self._handler, self._state = topic.handler, topic.state
+        self._pushes = False
+        self._is_queued = False
         self._frame: bytes | None = None
         self._built: Any = None
         self._on_trouble = on_trouble
@@ -59,7 +67,8 @@ class LiveTopic(State):
     def join(self, reader: Subscription) -> None:
         """One more reader; what is live already is told to it at once."""
         self.readers.append(reader)
-        self.pushes = not all(r.conflate for r in self.readers)
+        self._is_queued = False
+        self._pushes = not all(r.conflate for r in self.readers)
         if self.confirmed:
             reader.live(self.topic.name)
             if reader.conflate and (self._frame is not None or self._built is not None or self.topic.state is not None):
@@ -69,7 +78,7 @@ class LiveTopic(State):
         """One reader less; True when that was the last."""
         if reader in self.readers:
             self.readers.remove(reader)
-        self.pushes = not all(r.conflate for r in self.readers)
+        self._pushes = not all(r.conflate for r in self.readers)
         return not self.readers
 
     def start(self) -> None:
@@ -99,18 +108,25 @@ class LiveTopic(State):
 
     def offer(self, frame: bytes) -> None:
         """The newest frame of a complete state: decoded if somebody comes to read it, else overwritten by the next."""
+        self.heard = True
         self._frame = frame
-        self._news()
+        if not self._is_queued:
+            self._news()
 
     def deliver(self, decoded: Any) -> None:
         """A frame that matters by itself."""
+        self.heard = True
         if self.waiting is not None:
             self.waiting.append(decoded)
             if len(self.waiting) > WAITING_FRAMES_MAX:
                 self._on_trouble(self, Gap(f"no snapshot within {WAITING_FRAMES_MAX} frames"), b"")
             return
         try:
-            self.hand_over(self.topic.handler(decoded))
+            said = self._handler(decoded)
+            if self._state is None:
+                self.hand_over(said)
+            elif said and not self._is_queued:
+                self._news()
         except (Gap, ExchangeError, *UNREADABLE) as trouble:
             self._on_trouble(self, trouble, b"")
 
@@ -135,22 +151,23 @@ class LiveTopic(State):
 
     def read(self, depth: int | None) -> Any:
         """The newest state, built now."""
+        self._is_queued = False
+        frame, self._frame = self._frame, None
         try:
-            if self.topic.state is not None:
-                return self.topic.state(depth)
-            frame, self._frame = self._frame, None
+            if self._state is not None:
+                return self._state(depth)
             if frame is not None:
-                for event in self.topic.handler(self.decode(frame)):
+                for event in self._handler(self.decode(frame)):
                     self._built = event
         except (Gap, ExchangeError, *UNREADABLE) as trouble:
-            self._on_trouble(self, trouble, frame if self.topic.state is None and frame else b"")
+            self._on_trouble(self, trouble, frame or b"")
             return None
         return at_depth(self._built, depth)
 
     def _news(self) -> None:
         if not self.confirmed:
             self.tell_live()
-        if self.pushes:
+        if self._pushes:
             for reader in self.readers:
                 if not reader.conflate:
                     event = self.read(None)
@@ -159,6 +176,7 @@ class LiveTopic(State):
         for reader in self.readers:
             if reader.conflate:
                 reader.news(self)
+        self._is_queued = not self._pushes
 
 
 def at_depth(event: Any, depth: int | None) -> Any:

@@ -45,7 +45,7 @@ class _Route:
     channel: Channel
     mark: bytes
     is_lazy: bool
-    topics: dict[str, list[LiveTopic]] = field(default_factory=dict)
+    topics: dict[str | bytes, list[LiveTopic]] = field(default_factory=dict)
 
     def all(self) -> list[LiveTopic]:
         return [live for lives in self.topics.values() for live in lives]
@@ -66,6 +66,7 @@ class Stream:
         self._gone: asyncio.Future[str] | None = None
         self._runner: asyncio.Task[None] | None = None
         self._last_frame_at = 0.0
+        self._heard = False
         self._last_number: int | None = None
         self._is_deaf = False
         self._is_logged_in = False
@@ -130,7 +131,7 @@ class Stream:
     def _shared(self, topic: Topic) -> list[LiveTopic]:
         """What reads the frames of `topic` already."""
         route = self._routes.get(topic.token)
-        return [] if route is None else route.topics.get(topic.key, [])
+        return [] if route is None else route.topics.get(_key(topic), [])
 
     def _add(self, topic: Topic) -> LiveTopic:
         route = self._routes.get(topic.token)
@@ -142,7 +143,7 @@ class Stream:
                 topic.channel.conflate and topic.state is None and topic.snapshot is None,
             )
         live = LiveTopic(topic, route.decode, self._on_trouble)
-        route.topics.setdefault(topic.key, []).append(live)
+        route.topics.setdefault(_key(topic), []).append(live)
         return live
 
     def _leave(self, lives: Iterable[LiveTopic], reader: Subscription) -> None:
@@ -154,12 +155,13 @@ class Stream:
         """Its frames go nowhere any more. False when others still read the same frames, or it was forgotten before."""
         self._calm(live)
         topic, route = live.topic, self._routes.get(live.topic.token)
-        if route is None or live not in route.topics.get(topic.key, ()):
+        key = _key(topic)
+        if route is None or live not in route.topics.get(key, ()):
             return False
-        route.topics[topic.key].remove(live)
-        if route.topics[topic.key]:
+        route.topics[key].remove(live)
+        if route.topics[key]:
             return False
-        del route.topics[topic.key]
+        del route.topics[key]
         if not route.topics:
             del self._routes[topic.token]
         return True
@@ -253,6 +255,8 @@ class Stream:
                 min(dialect.heartbeat_every_s, dialect.silence_s_max / 2, CONFIRM_WITHIN_S, dialect.renew_every_s, *silences)
             )
             now = loop.time()
+            if self._heard:
+                self._heard, self._last_frame_at = False, now
             if not self._routes:
                 self._drop_socket("nobody reads any more")
             elif now - self._last_frame_at > dialect.silence_s_max:
@@ -280,6 +284,8 @@ class Stream:
         for live in late:
             self._start_over(live, f"no confirmation within {CONFIRM_WITHIN_S:g} s")
         for live in lives:
+            if live.heard:
+                live.heard, live.heard_at = False, now
             quiet = now - live.heard_at
             if live.confirmed and live.again is None and quiet > live.topic.channel.silence_s_max:
                 self._start_over(live, f"silent for {quiet:.0f} s while the socket lives")
@@ -349,7 +355,7 @@ class Stream:
     def _on_frame(self, frame: bytes) -> None:
         if self._is_deaf:
             return
-        now = self._last_frame_at = self._loop_time()
+        self._heard = True
         if self._is_numbered and not self._is_next(frame):
             return
         route = self._routes.get(self._token(frame))
@@ -361,10 +367,9 @@ class Stream:
         mark, lives = route.mark, None
         if mark:
             start = frame.find(mark) + len(mark)
-            lives = route.topics.get(frame[start : frame.find(b'"', start)].decode(), ())
+            lives = route.topics.get(frame[start : frame.find(b'"', start)], ())
             if route.is_lazy or not lives:
                 for live in lives:
-                    live.heard_at = now
                     live.offer(frame)
                 return
         try:
@@ -374,7 +379,6 @@ class Stream:
                 self._on_trouble(live, error, frame)
             return
         for live in tuple(route.topics.get(self._key(route.channel, decoded), ()) if lives is None else lives):
-            live.heard_at = now
             live.deliver(decoded)
 
     def _is_next(self, frame: bytes) -> bool:
@@ -494,6 +498,11 @@ class Stream:
                         break
         finally:
             self._in_question = None
+
+
+def _key(topic: Topic) -> str | bytes:
+    """Topics that are told apart in undecoded frames are kept by bytes."""
+    return topic.key.encode() if topic.channel.keyed_by else topic.key
 
 
 def _may_pass(error: ExchangeError) -> bool:

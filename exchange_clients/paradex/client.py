@@ -185,26 +185,21 @@ class ParadexClient(VenueClient):
 
     def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:
         builder = BookBuilder(self.venue, instrument.symbol, self._provenance, rule=common.BOOK_CHANNEL.sequence)
-        put = {"BUY": builder.put_bid, "SELL": builder.put_ask}
-        remove = {"BUY": builder.remove_bid, "SELL": builder.remove_ask}
 
-        def on_frame(frame: RpcFrame[wire.BookChange]) -> bool:
-            change = frame.params.data
+        def on_change(change: wire.BookChange) -> bool:
             if change.update_type == "s":
                 builder.reset(change.seq_no)
             elif not builder.advance(change.seq_no):
                 return False
-            for level in change.inserts:
-                put[level.side](level.price, level.size)
-            for level in change.updates:
-                put[level.side](level.price, level.size)
+            builder.put(change.inserts, "BUY")
+            builder.put(change.updates, "BUY")
             for level in change.deletes:
-                remove[level.side](level.price)
+                (builder.remove_bid if level.side == "BUY" else builder.remove_ask)(level.price)
             builder.time_ms = change.last_updated_at
             return True
 
         name, market = f"book {instrument.symbol}", instrument.venue_symbol
-        topic = self._streams.topic(common.BOOK_CHANNEL, market, name, on_frame, builder.forget, builder.state)
+        topic = self._streams.topic(common.BOOK_CHANNEL, market, name, on_change, builder.forget, builder.state)
         return self._stream.subscribe(topic, depth=depth)
 
     def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
