@@ -1,6 +1,7 @@
 """Secrets of one account on one venue. They never show up in a repr, a log line or an error."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -18,3 +19,7 @@ class Credentials(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
     def __repr__(self) -> str:
         return f"Credentials({', '.join(sorted(self.values))}: hidden)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """What `rich` shows instead of the values."""
+        return [(name, "hidden") for name in sorted(self.values)]

@@ -9,6 +9,7 @@ from typing import Protocol
 from exchange_clients.domain.events import BookEvent
 from exchange_clients.domain.market import Level, OrderBook
 from exchange_clients.domain.provenance import Provenance
+from exchange_clients.engine.bounds import BOOK_LEVELS_MAX
 from exchange_clients.engine.endpoint import SequenceRule
 
 
@@ -136,7 +137,11 @@ class BookBuilder:
         return None if self._sequence is None else BookEvent(self.book(self.time_ms, depth))
 
     def book(self, time_ms: int, depth: int | None = None) -> OrderBook:
-        """The best `depth` levels now. Raises Gap when bid and ask cross: something was lost without a number saying so."""
+        """The best `depth` levels now. Raises Gap when bid and ask cross (something was lost without a number saying so),
+        and when there are more levels than any book has.
+        """
+        if max(len(self._bids.keys), len(self._asks.keys)) > BOOK_LEVELS_MAX:
+            raise Gap(f"more than {BOOK_LEVELS_MAX} levels on one side can't be a book")
         depth = self._depth if depth is None else depth
         bids, asks = self._bids.levels(depth), self._asks.levels(depth)
         if bids and asks and bids[0].price >= asks[0].price:

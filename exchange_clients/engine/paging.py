@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable
 from typing import TypeVar
 
+from exchange_clients.engine.bounds import ROWS_MAX
 from exchange_clients.errors import ProtocolViolation
 
 Row = TypeVar("Row")
@@ -21,6 +22,7 @@ async def pages_by_cursor(
     for _ in range(PAGES_MAX):
         page, cursor = await fetch(cursor)
         rows += page
+        _require_bounded(len(rows), venue, name)
         if not cursor or not page:
             return rows
     raise ProtocolViolation(venue, name, f"the list goes on after {PAGES_MAX} pages")
@@ -44,6 +46,7 @@ async def pages_by_time(
     for _ in range(PAGES_MAX):
         page = await fetch(since_ms)
         rows |= {identity(row): row for row in page}
+        _require_bounded(len(rows), venue, name)
         if len(page) < page_rows_max:
             return sorted(rows.values(), key=time_ms)
         newest_ms = max(time_ms(row) for row in page)
@@ -53,3 +56,8 @@ async def pages_by_time(
             )
         since_ms = newest_ms
     raise ProtocolViolation(venue, name, f"the list goes on after {PAGES_MAX} pages")
+
+
+def _require_bounded(rows: int, venue: str, name: str) -> None:
+    if rows > ROWS_MAX:
+        raise ProtocolViolation(venue, name, f"the list is longer than {ROWS_MAX} rows; reading it was given up")

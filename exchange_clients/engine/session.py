@@ -11,6 +11,7 @@ import msgspec
 
 from exchange_clients.engine.endpoint import Call, Endpoint, Meter, Retry
 from exchange_clients.engine.rate_limit import ACT_WAIT_S_MAX, SHARES, URGENT_SHARE, WAIT_S_MAX
+from exchange_clients.engine.redaction import redact_text
 from exchange_clients.engine.retry import repeat
 from exchange_clients.engine.transport import HttpRequest, HttpResponse, TransportFailure
 from exchange_clients.engine.wiring import Wiring
@@ -26,6 +27,7 @@ from exchange_clients.errors import (
 )
 
 RETRY_AFTER_S_DEFAULT = 1.0
+ERROR_SHOWN_BYTES = 200
 
 
 class Dialect:
@@ -169,7 +171,7 @@ class Session:
         status = response.status
         if status < 400:
             return None
-        text = response.body[:200].decode("utf-8", "replace")
+        text = redact_text(response.body[:ERROR_SHOWN_BYTES].decode("utf-8", "replace"))  # some echo what they were sent
         if status == 429:
             if endpoint.retry is Retry.ACT:
                 return OutcomeUnknown(self._venue, endpoint.name, f"HTTP 429 to an acting call ({text}); it may have happened")

@@ -17,6 +17,13 @@ class HttpRequest(msgspec.Struct, frozen=True):
     body: bytes | None = None
     timeout_s: float = 10.0
 
+    def __repr__(self) -> str:
+        """Without query, header values and body: keys, sessions and signatures travel there."""
+        return f"HttpRequest({self.method} {self.url.partition('?')[0]}, headers {sorted(self.headers)}, {len(self.body or b'')} bytes)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("method", self.method), ("url", self.url.partition("?")[0])]
+
     def with_headers(self, **headers: str) -> HttpRequest:
         return msgspec.structs.replace(self, headers={**self.headers, **headers})
 

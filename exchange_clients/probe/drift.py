@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-from exchange_clients.probe.fields import Kinds, known_fields
+from exchange_clients.probe.fields import Kinds, Known, known_fields
 
 
 class DriftKind(StrEnum):
@@ -49,11 +50,10 @@ def compare(row: str, shape: Any, seen: Kinds, documented: Kinds) -> list[Drift]
             continue
         if not _could_hold(path, seen):
             continue
-        read = known.get(path)
-        if read is not None and read.required:
+        if path in known and known[path].required:
             found.append(Drift(row, DriftKind.BROKEN, path, "missing, and a client needs it"))
         elif path in documented and _is_always_there(path, documented):
-            found.append(Drift(row, DriftKind.MISSING, path, "a client reads it" if read else "no client reads it"))
+            found.append(Drift(row, DriftKind.MISSING, path, _reader(path, known)))
     return sorted(found)
 
 
@@ -80,6 +80,16 @@ def _parent(path: str) -> str:
 def _could_hold(path: str, seen: Kinds) -> bool:
     """Whether what holds `path` was there as an object; of lists and maps nothing is expected."""
     return path.startswith(f"{_parent(path)}.") and "object" in seen[_parent(path)]
+
+
+def _reader(path: str, known: Mapping[str, Known]) -> str:
+    """Whether a client reads it. Rows that are read one by one are not described by the type of the list they stand in."""
+    if path in known:
+        return "a client reads it"
+    parent = _parent(path)
+    while parent and parent not in known:
+        parent = _parent(parent)
+    return "no client reads it" if known.get(parent, Known(frozenset(), False)).kinds else "a client may read it"
 
 
 def _is_always_there(path: str, kinds: Kinds) -> bool:

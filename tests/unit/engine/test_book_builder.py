@@ -63,3 +63,14 @@ def test_a_crossed_book_is_a_gap() -> None:
     kept.put_ask(10.0, 1.0)
     with pytest.raises(Gap, match="crosses"):
         kept.book(0)
+
+
+def test_more_levels_than_any_book_has_is_no_book() -> None:
+    builder = BookBuilder("venue", "BTC", Provenance.SANDBOX)
+    builder.reset(1)
+    for number in range(10_001):
+        builder.put_ask(100.0 + number, 1.0)
+    with pytest.raises(Gap, match="more than 10000 levels"):
+        builder.book(0)
+    builder.remove_ask(100.0)
+    assert builder.book(0).best_ask == 101.0

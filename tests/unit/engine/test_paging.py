@@ -68,3 +68,20 @@ def test_a_list_without_an_end_is_a_broken_promise() -> None:
     with pytest.raises(ProtocolViolation, match="goes on"):
         run_virtual(lambda: pages_by_cursor(fetch, "venue", "list"))
     assert calls == PAGES_MAX
+
+
+def test_a_list_is_given_up_when_it_is_longer_than_any_real_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exchange_clients.engine.paging.ROWS_MAX", 100)
+
+    async def by_cursor(cursor: str | None) -> tuple[list[int], str | None]:
+        return list(range(60)), "more"
+
+    async def by_time(start_ms: int) -> list[Row]:
+        return [(start_ms + number, f"{start_ms + number}") for number in range(60)]
+
+    for read in (
+        lambda: pages_by_cursor(by_cursor, "venue", "list"),
+        lambda: pages_by_time(by_time, 0, 60, lambda row: row[1], lambda row: row[0], "venue", "list"),
+    ):
+        with pytest.raises(ProtocolViolation, match="longer than 100 rows"):
+            run_virtual(read)

@@ -5,10 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from exchange_clients import OrderRequest, Sandbox, Side, registry
+from exchange_clients import Network, OrderRequest, Sandbox, Side, registry
 from exchange_clients.engine.clock import LoopClock
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
-from exchange_clients.errors import ExchangeError, OutcomeUnknown
+from exchange_clients.errors import ExchangeError, Misconfigured, OutcomeUnknown
 from exchange_clients.sandbox.facade import Facade, FacadeSocket, Peer
 from exchange_clients.sandbox.virtual_loop import run_virtual
 
@@ -79,3 +79,43 @@ def test_an_answer_that_makes_no_sense_is_an_error_of_ours(venue: str, name: str
             assert len(await client.fetch_open_orders()) == 1, "it had happened"
 
     run_virtual(story)
+
+
+def test_what_is_printed_of_secrets_hides_them() -> None:
+    from rich.console import Console
+
+    from exchange_clients import Credentials
+
+    secrets = Credentials({"private_key": "0xfeedbeef", "account": "0xabc"})
+    request = HttpRequest("GET", "https://a.example/x?signature=feedbeef", {"Authorization": "Bearer feedbeef"}, b"feedbeef")
+    with open("/dev/null", "w") as nowhere:
+        console = Console(record=True, file=nowhere, width=200)
+        console.print(secrets, request, {"request": request})
+        shown = console.export_text() + repr(secrets) + repr(request) + str([secrets, request])
+    assert "feedbeef" not in shown and "private_key" in shown and "https://a.example/x" in shown
+
+
+def test_a_venue_that_echoes_what_it_was_sent_does_not_get_it_into_a_message() -> None:
+    async def story() -> None:
+        echo = b"HTTP/1.1 500: Authorization: Bearer eyJhbGciOiJFUzI1NiJ9.eyJleHAiOjF9.c2lnbmF0dXJlc2lnbmF0dXJl"
+
+        class Echoes:
+            async def request(self, request: HttpRequest) -> HttpResponse:
+                return HttpResponse(500, echo)
+
+            async def close(self) -> None: ...
+
+        venue = registry.names()[0]
+        transport = Echoes()
+        network = Network("testnet", http=transport, websocket=transport, clock=LoopClock(0), shared=False)  # type: ignore[arg-type]
+        with pytest.raises(OutcomeUnknown) as error:
+            await network.client(venue).fetch_instruments()
+        assert "c2lnbmF0" not in str(error.value) and "(hidden)" in str(error.value)
+
+    run_virtual(story)
+
+
+async def test_a_misspelt_market_is_answered_with_one_that_exists() -> None:
+    async with Sandbox(registry.names()[:1]) as world:
+        with pytest.raises(Misconfigured, match=r"'BTCX' is not listed; did you mean BTC"):
+            await world.network.client(registry.names()[0]).instrument("BTCX")
