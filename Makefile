@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check format types contracts simulate interop bench reference wheel clean
+.PHONY: help demo test check format types contracts simulate fuzz interop bench reference wheel clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ contracts: $(VENV)/.dev
 
 simulate: $(VENV)/.dev  ## the long proofs: thousands of seeds, simulated weeks, every fault at every step
 	PERP_LONG=1 $(PYTEST) tests/simulation $(ARGS)
+
+fuzz: $(VENV)/.dev  ## whatever a venue may send: 10,000 tries a venue and test instead of 500
+	PERP_LONG=1 $(PYTEST) tests/fuzz $(ARGS)
 
 interop: $(VENV)/.dev  ## clients that we did not write, against the sandbox; each gets its own environment in .bench
 	PERP_INTEROP=1 $(PYTEST) tests/interop $(ARGS)

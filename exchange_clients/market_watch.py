@@ -198,14 +198,12 @@ class MarketWatch:
 
 def _jumps(known: Figures | None, seen: Figures) -> str:
     """What jumped, in words; "" when nothing did."""
-    if known is None:
-        return ""
     found = []
     for what in ("lot", "multiplier", "tick"):
-        was, now = getattr(known, what), getattr(seen, what)
+        was, now = getattr(known, what, None), getattr(seen, what)
         if not _is_positive(now):
             found.append(f"its {what} is {now}")
-        elif _is_positive(was) and (now >= was * JUMP or now * JUMP <= was):
+        elif was is not None and _is_positive(was) and (now >= was * JUMP or now * JUMP <= was):
             found.append(f"its {what} was {was} when last seen and is {now} now")
     return "; ".join(found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from uuid import UUID
 
-from exchange_clients.domain.instruments import Instrument
+from exchange_clients.domain.instruments import EXPONENT_MAX, Instrument
 from exchange_clients.domain.orders import ByClientId, ByVenueId, OrderRef, OrderRequest, TimeInForce
 from exchange_clients.domain.side import Side
 from exchange_clients.errors import Misconfigured
@@ -36,8 +36,10 @@ def check_request(venue: str, request: OrderRequest) -> None:
 
 def check_size(venue: str, operation: str, instrument: Instrument, size: Decimal) -> None:
     """Raises Misconfigured unless `size` is a positive Decimal of whole lots."""
-    if not isinstance(size, Decimal) or not size.is_finite() or size <= 0:
+    if not _is_amount(size):
         raise _wrong(venue, operation, f"a size of {size!r} is not a positive Decimal")
+    if not _is_amount(instrument.lot_size):
+        raise _wrong(venue, operation, f"{instrument.venue_symbol} is listed in lots of {instrument.lot_size}")
     if not instrument.is_whole_lots(size):
         raise _wrong(
             venue, operation, f"a size of {size} is not whole lots of {instrument.lot_size}; see Instrument.round_size"
@@ -46,7 +48,7 @@ def check_size(venue: str, operation: str, instrument: Instrument, size: Decimal
 
 def check_price(venue: str, operation: str, price: Decimal) -> None:
     """Raises Misconfigured unless `price` is a positive Decimal. Whether it is on the grid, the venue says."""
-    if not isinstance(price, Decimal) or not price.is_finite() or price <= 0:
+    if not _is_amount(price):
         raise _wrong(venue, operation, f"a price of {price!r} is not a positive Decimal")
 
 
@@ -74,6 +76,11 @@ def is_uuid(text: object) -> bool:
         return isinstance(text, str) and str(UUID(text)) == text
     except ValueError:
         return False
+
+
+def _is_amount(number: object) -> bool:
+    """Whether it is a Decimal > 0 that a price or a size of anything could be: one with thousands of digits would be sent as such."""
+    return isinstance(number, Decimal) and number.is_finite() and number > 0 and abs(number.adjusted()) <= EXPONENT_MAX
 
 
 def _wrong(venue: str, operation: str, why: str) -> Misconfigured:

@@ -15,7 +15,7 @@ from exchange_clients.domain.events import (
 )
 from exchange_clients.domain.funding import FundingKind, FundingObservation, FundingPayment, FundingRate, RawRate
 from exchange_clients.domain.instruments import Instrument, PriceRule, wire_text
-from exchange_clients.domain.market import Level, MarketStats, OrderBook, Quote, Trade, to_levels
+from exchange_clients.domain.market import Level, MarketStats, Measure, OrderBook, Quote, Trade, to_levels
 from exchange_clients.domain.numbers import exact, float_number, text_number
 from exchange_clients.domain.orders import (
     ByClientId,
@@ -55,6 +55,7 @@ __all__ = [
     "Liquidity",
     "Lost",
     "MarketStats",
+    "Measure",
     "Order",
     "OrderBook",
     "OrderEvent",

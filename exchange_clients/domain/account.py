@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import msgspec
 
+from exchange_clients.domain.numbers import require_finite
+
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """An open position. `size` is signed (negative = short), in venue units; money in settlement currency.
@@ -22,6 +24,10 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     updated_ms: int
     unrealised_funding: Decimal | None = None
 
+    def __post_init__(self) -> None:
+        require_finite(self, self.size, self.entry_price, self.unrealised_pnl, self.liquidation_price, self.leverage)
+        require_finite(self, self.unrealised_funding)
+
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
     """Settlement currency of one account.
@@ -37,9 +43,15 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     available: Decimal
     updated_ms: int
 
+    def __post_init__(self) -> None:
+        require_finite(self, self.wallet, self.equity, self.available)
+
 
 class FeeRates(msgspec.Struct, frozen=True, kw_only=True):
     """Fees of an account as fractions of notional; negative = rebate."""
 
     maker: Decimal
     taker: Decimal
+
+    def __post_init__(self) -> None:
+        require_finite(self, self.maker, self.taker)

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from exchange_clients.domain.assets import Asset
-from exchange_clients.domain.numbers import exact, text_number
+from exchange_clients.domain.numbers import exact, require_finite, text_number
 from exchange_clients.domain.provenance import Provenance
 
 HOURS_PER_YEAR = 8760
@@ -153,6 +153,9 @@ class FundingPayment(msgspec.Struct, frozen=True, kw_only=True):
     rate: Decimal | None
     position_size: Decimal | None
     paid_at_ms: int
+
+    def __post_init__(self) -> None:
+        require_finite(self, self.amount, self.rate, self.position_size)
 
 
 def _hours(interval: timedelta) -> Decimal:

@@ -1,12 +1,18 @@
 """Observations of a market. Prices and sizes are float64, decoded straight from the wire; time is the venue's, in ms."""
 
 from collections.abc import Iterable
+from math import isfinite
+from typing import Annotated
 
 import msgspec
 
 from exchange_clients.domain.assets import Asset
+from exchange_clients.domain.numbers import require_finite
 from exchange_clients.domain.provenance import Provenance
 from exchange_clients.domain.side import Side
+
+Measure = Annotated[float, msgspec.Meta(ge=0, lt=1e300)]
+"""A price or a size as it is decoded: NaN, infinities and negative numbers are refused by the decoder, which costs next to nothing."""
 
 
 class Level(msgspec.Struct, frozen=True, gc=False):
@@ -15,8 +21,8 @@ class Level(msgspec.Struct, frozen=True, gc=False):
     Left out of garbage collection: two floats can't be part of a cycle, and books make thousands of levels a second.
     """
 
-    price: float
-    size: float
+    price: Measure
+    size: Measure
 
 
 def to_levels(levels: Iterable[Level]) -> list[Level]:
@@ -114,6 +120,9 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     time_ms: int
     provenance: Provenance
 
+    def __post_init__(self) -> None:
+        require_finite(self, self.price, self.size)
+
 
 class MarketStats(msgspec.Struct, frozen=True, kw_only=True):
     """Figures of one market; None where the venue does not give them.
@@ -150,17 +159,25 @@ class MarketStats(msgspec.Struct, frozen=True, kw_only=True):
         best_bid: float | None = None,
         best_ask: float | None = None,
     ) -> "MarketStats":
-        """Figures of `asset` where the venue counts `open_interest` in venue units, which the mark price turns into money."""
+        """Figures of `asset` where the venue counts `open_interest` in venue units, which the mark price turns into money.
+
+        What is no finite number is unknown.
+        """
+        mark, open_interest = _known(mark), _known(open_interest)
         return cls(
             venue=venue,
             symbol=asset.base,
             venue_symbol=venue_symbol,
             mark_price=mark,
-            index_price=index,
-            open_interest_usd=None if mark is None or open_interest is None else open_interest * mark,
-            volume_24h_usd=volume_24h_usd,
-            best_bid=best_bid,
-            best_ask=best_ask,
+            index_price=_known(index),
+            open_interest_usd=None if mark is None or open_interest is None else _known(open_interest * mark),
+            volume_24h_usd=_known(volume_24h_usd),
+            best_bid=_known(best_bid),
+            best_ask=_known(best_ask),
             time_ms=time_ms,
             provenance=provenance,
         )
+
+
+def _known(number: float | None) -> float | None:
+    return number if number is not None and isfinite(number) else None

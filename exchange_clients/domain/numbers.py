@@ -7,6 +7,7 @@ money without a word. What computes with Decimals here does it in `EXACT`.
 from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, FloatOperation, InvalidOperation, Overflow, localcontext
 from functools import wraps
+from math import isfinite
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -52,6 +53,13 @@ def decimal_of(number: object) -> Decimal:
     if not found.is_finite():
         raise ValueError(f"{number!r} is not a finite number")
     return found
+
+
+def require_finite(owner: object, *numbers: Decimal | float | None) -> None:
+    """Raise ValueError when one of the numbers of a value is none: NaN and infinities are no money, and compare as nothing does."""
+    for number in numbers:
+        if number is not None and not isfinite(number):
+            raise ValueError(f"a {type(owner).__name__} with {number} in it")
 
 
 def text_number(text: str | None) -> Decimal | None:

@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from exchange_clients.domain.instruments import Instrument
-from exchange_clients.domain.numbers import EXACT
+from exchange_clients.domain.numbers import EXACT, require_finite
 from exchange_clients.domain.side import Side
 
 
@@ -125,6 +125,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     updated_ms: int
     time_in_force: TimeInForce | None = None
 
+    def __post_init__(self) -> None:
+        require_finite(self, self.size, self.filled, self.price, self.average_price)
+
     @property
     def remaining(self) -> Decimal:
         return EXACT.subtract(self.size, self.filled)
@@ -150,3 +153,6 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     fee_asset: str
     liquidity: Liquidity
     time_ms: int
+
+    def __post_init__(self) -> None:
+        require_finite(self, self.size, self.price, self.fee)

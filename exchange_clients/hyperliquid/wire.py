@@ -19,7 +19,7 @@ from exchange_clients.domain.account import Balance, FeeRates, Position
 from exchange_clients.domain.assets import identify
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, PriceRule
-from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade, to_levels
+from exchange_clients.domain.market import Level, MarketStats, Measure, OrderBook, Trade, to_levels
 from exchange_clients.domain.numbers import exact, float_number, text_number
 from exchange_clients.domain.orders import ByClientId, Fill, Liquidity, Order, OrderRef, OrderStatus, TimeInForce
 from exchange_clients.domain.provenance import Provenance
@@ -76,8 +76,8 @@ class AssetCtx(msgspec.Struct, frozen=True, rename="camel"):
 class L2Level(Level, frozen=True, gc=False, rename={"price": "px", "size": "sz"}):
     """A domain level under the venue's names."""
 
-    price: float
-    size: float
+    price: Measure
+    size: Measure
 
 
 class L2Book(msgspec.Struct, frozen=True, gc=False):

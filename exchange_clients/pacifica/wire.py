@@ -16,7 +16,7 @@ from exchange_clients.domain.account import Balance, FeeRates, Position
 from exchange_clients.domain.assets import identify
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, PriceRule
-from exchange_clients.domain.market import Level, MarketStats, OrderBook, Trade, to_levels
+from exchange_clients.domain.market import Level, MarketStats, Measure, OrderBook, Trade, to_levels
 from exchange_clients.domain.numbers import exact
 from exchange_clients.domain.orders import ByVenueId, Fill, Liquidity, Order, OrderStatus, TimeInForce
 from exchange_clients.domain.provenance import Provenance
@@ -89,8 +89,8 @@ class MarkRow(msgspec.Struct, frozen=True):
 class BookLevel(Level, frozen=True, rename={"price": "p", "size": "a"}):
     """A domain level under the venue's names, so that a book needs no conversion."""
 
-    price: float
-    size: float
+    price: Measure
+    size: Measure
 
 
 class Book(msgspec.Struct, frozen=True):

@@ -112,8 +112,8 @@ class RestBook(msgspec.Struct, frozen=True):
 
 class BookLevel(msgspec.Struct, frozen=True, gc=False):
     side: SideWord
-    price: float
-    size: float
+    price: domain.Measure
+    size: domain.Measure
 
 
 class BookChange(msgspec.Struct, frozen=True, gc=False):

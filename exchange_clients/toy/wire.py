@@ -23,6 +23,7 @@ from exchange_clients.domain import (
     Level,
     Liquidity,
     MarketStats,
+    Measure,
     Order,
     OrderBook,
     OrderStatus,
@@ -114,8 +115,8 @@ class Figures(msgspec.Struct, frozen=True, rename="camel"):
 class BookLevel(Level, frozen=True, gc=False, array_like=True):
     """`[price, size]`."""
 
-    price: float
-    size: float
+    price: Measure
+    size: Measure
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):

@@ -113,6 +113,13 @@ WRONG_REQUESTS: dict[str, Callable[[OrderRequest], dict[str, object]]] = {
     "an endless size": lambda r: {"size": Decimal("Infinity")},
     "a size that is no number": lambda r: {"size": Decimal("NaN")},
     "a text for a size": lambda r: {"size": "0.01"},
+    "a size beyond all measure": lambda r: {"size": Decimal("1e300")},
+    "a size below all measure": lambda r: {"size": Decimal("1e-300")},
+    "a price beyond all measure": lambda r: {"price": Decimal("1e999999")},
+    "a market without lots": lambda r: {"instrument": msgspec.structs.replace(r.instrument, lot_size=Decimal(0))},
+    "a market whose lots are no number": lambda r: {
+        "instrument": msgspec.structs.replace(r.instrument, lot_size=Decimal("NaN"))
+    },
     "a float for a price": lambda r: {"price": float(r.price or 1)},
     "a negative price": lambda r: {"price": Decimal(-1)},
     "a price of nothing": lambda r: {"price": Decimal(0)},

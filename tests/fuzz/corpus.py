@@ -219,13 +219,20 @@ async def _recorded_streams(on: Stage, bitcoin: Instrument) -> tuple[list[tuple[
     wire = Recorder(on.wiring.http, on.wiring.websocket)
     async with on.another_client(http=wire, websocket=wire) as client:
         streams = [open_stream(client, bitcoin) for open_stream in STREAMS.values()]
+        reading = [asyncio.create_task(_read(stream)) for stream in streams]
         await asyncio.sleep(0.3)
         await on.trade(size=0.02)
         await on.trade(size=0.01, side=Side.SELL)
         await asyncio.sleep(1.0)
         for stream in streams:
             await stream.aclose()
+        await asyncio.gather(*reading)
     return wire.frames, wire.replies
+
+
+async def _read(stream: Any) -> None:
+    async for _ in stream:
+        pass
 
 
 def _elsewhere(folder: Path) -> list[bytes]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import msgspec
@@ -47,6 +48,14 @@ ODD = (
     ),
     *([], {}, [[]], [None], [{}], {"": None}, [1, 2], ["1", "2"], [["1", "2"]], {"data": None}, [[[[[[]]]]]]),
 )
+NO_NUMBERS = (
+    *("NaN", "-NaN", "sNaN", "Infinity", "-inf", "1e400", "-1", "0", "-0", "", " ", "x", "1e-400", "0x1", "1__0"),
+    0,
+    -1,
+    10**30,
+    None,
+)
+ROWS_TRIED = 4
 HEADERS = (
     {},
     {"retry-after": "inf"},
@@ -78,28 +87,37 @@ def mutated(draw: Draw, body: bytes) -> bytes:
         tree = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return body + b"}"
-    places = list(_places([tree], limit=4_000))
+    root = [tree]
     for _ in range(draw(st.integers(1, 2))):
-        holder, key = places[draw(st.integers(0, len(places) - 1))]
+        fields = _fields(root)
+        holder, key = draw(st.sampled_from(fields[draw(st.sampled_from(sorted(fields)))]))
         if how == "drop" and isinstance(holder, dict):
             holder.pop(key, None)
-        elif how == "twice" and isinstance(holder, list) and isinstance(key, int) and key < len(holder):
+        elif how == "twice" and isinstance(holder, list) and holder is not root:
             holder.insert(key, holder[key])
-        elif isinstance(holder, dict) or key < len(holder):
-            holder[key] = draw(anything)
-    return _encoded(places[0][0][0])
+        elif _is_number(holder[key]) and draw(st.booleans()):
+            holder[key] = draw(st.sampled_from(NO_NUMBERS))
+        else:
+            holder[key] = deepcopy(draw(anything))  # what is drawn is shared, and may be changed next
+    return _encoded(root[0])
 
 
-def _places(holder: Any, limit: int) -> Iterator[tuple[Any, Any]]:
-    """Every (container, key) of a tree, the root first, breadth before depth so that long lists do not hide what lies beside."""
-    waiting = [holder]
-    while waiting and limit > 0:
-        holder = waiting.pop(0)
-        for key in list(holder) if isinstance(holder, dict) else range(min(len(holder), 30)):
-            limit -= 1
-            yield holder, key
+def _fields(root: list[Any]) -> dict[str, list[tuple[Any, Any]]]:
+    """Where each field of a tree stands, the first few times: rows of a list are alike, so its fields are drawn, not its rows."""
+    found: dict[str, list[tuple[Any, Any]]] = {}
+    waiting: list[tuple[str, Any]] = [("", root)]
+    while waiting:
+        path, holder = waiting.pop()
+        for key in list(holder) if isinstance(holder, dict) else range(min(len(holder), ROWS_TRIED)):
+            name = f"{path}/{key}" if isinstance(holder, dict) else f"{path}/*"
+            found.setdefault(name, []).append((holder, key))
             if isinstance(holder[key], dict | list):
-                waiting.append(holder[key])
+                waiting.append((name, holder[key]))
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and value[-1:].isdigit())
 
 
 def _encoded(tree: Any) -> bytes:

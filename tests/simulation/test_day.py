@@ -11,8 +11,10 @@ from tests.support.direct_client import Misfortune
 
 
 def slow_world(seed: int, path: Path, hold_hours: int, turn_s: float) -> BotWorld:
-    """Books every `turn_s` seconds, so that days pass quickly."""
-    stage = BotWorld(seed, path, turn_s=turn_s, misfortune=Misfortune(lost_reply=0.2, duplicate=0.2))
+    """Books every `turn_s` seconds, and a bot that looks up five times between two, so that days pass quickly."""
+    stage = BotWorld(
+        seed, path, turn_s=turn_s, tick_ms=round(turn_s * 200), misfortune=Misfortune(lost_reply=0.2, duplicate=0.2)
+    )
     execution = replace(stage.settings.execution, stale_after_ms=round(3000 * turn_s), account_check_ms=HOUR_MS)
     exits = replace(stage.settings.exit, hold_ms_max=hold_hours * HOUR_MS)
     stage.settings = replace(stage.settings, exit=exits, execution=execution)

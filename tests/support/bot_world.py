@@ -78,6 +78,7 @@ class BotWorld:
     symbol: str = "ETH"
     more_symbols: tuple[str, ...] = ()
     turn_s: float = 0.5
+    tick_ms: int = 1_000
     gone_after_ms: int = 10_000
     naked_usd_max: float = 0.0
     held_usd_max: float = 0.0
@@ -121,7 +122,9 @@ class BotWorld:
             clients=self.clients,
             strategy_name="funding_arbitrage",
             build_strategy=lambda run_id, orders, pairs: strategy.build(self.settings, run_id, orders, pairs),
-            settings=BotSettings(venues=self.venues, journal=str(self.journal), gone_after_ms=self.gone_after_ms),
+            settings=BotSettings(
+                venues=self.venues, journal=str(self.journal), gone_after_ms=self.gone_after_ms, tick_ms=self.tick_ms
+            ),
             limits=self.limits,
             journal=journal,
             clock=self.clock,

@@ -72,6 +72,16 @@ def test_what_is_no_lot_at_all_can_not_be_confirmed(watch: MarketWatch, lot: str
     watch.require(BTC, "place_order")
 
 
+@pytest.mark.parametrize("lot", ["0", "-0.001", "NaN", "Infinity"])
+def test_what_is_no_lot_is_doubted_at_first_sight(lot: str) -> None:
+    watch = MarketWatch("east")
+    watch.see([changed(lot_size=Decimal(lot))])
+    with pytest.raises(MarketChanged, match=f"its lot is {lot}"):
+        watch.require(BTC, "place_order")
+    watch.see([BTC])
+    watch.require(BTC, "place_order")
+
+
 @pytest.mark.parametrize("price", [900_000.0, 9_000.0, 1.0])
 def test_a_price_that_jumps_stops_even_what_reduces(watch: MarketWatch, price: float) -> None:
     watch.see_price(BTC, price)
