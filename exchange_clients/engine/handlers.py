@@ -18,7 +18,7 @@ Event = TypeVar("Event")
 
 
 class WholeBooks:
-    """The handler of one topic whose every frame is a complete book (SequenceRule.SNAPSHOT). `read`: a decoded frame → the book.
+    """The handler of one topic whose every frame is a complete book (SequenceRule.SNAPSHOT). `read`: what the channel decodes → the book.
 
     A book that is older than the last one, by its sequence, is passed over. Raises Gap for one that crosses: something was lost
     without a number saying so. `forget` is the topic's `on_start`.

@@ -124,7 +124,7 @@ class ToyClient(VenueClient):
 
     def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:
         """{"topic":"book","market":"BTC-PERP","data":{"bids":[["89999","1.2"]],"asks":[["90001","0.4"]],"seq":7,"time":1}}"""
-        books = WholeBooks(lambda frame: wire.to_book(frame.data, instrument.symbol, self._provenance))
+        books = WholeBooks(lambda book: wire.to_book(book, instrument.symbol, self._provenance))
         topic = self._streams.topic(common.BOOK_CHANNEL, instrument.venue_symbol, books, books.forget)
         return self._stream.subscribe(topic, depth=depth)
 

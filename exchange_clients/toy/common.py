@@ -80,7 +80,15 @@ CANCEL = _act("DELETE", "/order", wire.OrderRow, urgent=True)
 CANCEL_ALL = _act("DELETE", "/orders", int, urgent=True)
 SET_LEVERAGE = _act("POST", "/leverage", int)
 
-BOOK_CHANNEL = Channel("book", DataFrame[wire.Book], SequenceRule.SNAPSHOT, False, True, BOOK_SILENCE_S_MAX, b'"market":"')
+BOOK_CHANNEL = Channel(
+    "book",
+    DataFrame[wire.Book],
+    SequenceRule.SNAPSHOT,
+    conflate=True,
+    silence_s_max=BOOK_SILENCE_S_MAX,
+    keyed_by=b'"market":"',
+    body=wire.Book,
+)
 ORDERS_CHANNEL = Channel("orders", DataFrame[ROWS], SequenceRule.NONE, private=True)
 FILLS_CHANNEL = Channel("fills", DataFrame[ROWS], SequenceRule.NONE, private=True)
 ACCOUNT_CHANNEL = Channel("account", DataFrame[wire.AccountRow], SequenceRule.SNAPSHOT, private=True, conflate=True)
