@@ -19,6 +19,9 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "starknet": ("starknet-py==0.30.0",),
     "solders": ("solders==0.29.0", "base58==2.1.1"),
 }
+NODE_PACKAGES: dict[str, tuple[str, ...]] = {
+    "nktkas": ("@nktkas/hyperliquid@0.32.2", "viem@2.57.20", "ws@8.23.0")  # the newest that runs on Node 20
+}
 SIMDJSON = "pysimdjson==7.0.2"  # its source archive carries simdjson as one header and one source file
 OURS = "ours"
 
@@ -42,6 +45,25 @@ def python_of(peer: str) -> Path:
     _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES[peer]], f"{peer}'s packages")
     stamp.write_text(wanted)
     return python
+
+
+def node_folder_of(peer: str) -> Path:
+    """The folder whose `node_modules` hold `peer`, made when it is missing or its pins have changed.
+
+    Raises Unavailable without Node and npm, or when the packages can't be installed.
+    """
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        raise Unavailable("no Node.js with npm")
+    folder, wanted = HOME / peer, "\n".join(NODE_PACKAGES[peer])
+    stamp = folder / "installed.txt"
+    if not (stamp.exists() and stamp.read_text() == wanted):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text("{}")
+        quietly = ["--no-audit", "--no-fund", "--ignore-scripts", "--save-exact"]
+        _run([npm, "install", "--prefix", str(folder), *quietly, *NODE_PACKAGES[peer]], f"{peer}'s packages")
+        stamp.write_text(wanted)
+    return folder
 
 
 def compiled(source: str) -> Path:

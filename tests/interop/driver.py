@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.environments import ROOT, Unavailable, python_of
+from benchmarks.environments import ROOT, Unavailable, node_folder_of, python_of
 
 PEER_S_MAX = 180
+PEERS_DIR = Path(__file__).resolve().parent / "peers"
 ACCOUNT = "interop"
 BALANCE = "100000"
 HISTORY_MS = 6 * 3_600_000
@@ -52,7 +55,20 @@ def drive(peer: str, script: str, *arguments: str) -> dict[str, Any]:
         python = python_of(peer)
     except Unavailable as why:
         pytest.skip(str(why))
-    command = [str(python), "-m", f"tests.interop.peers.{script}", *arguments]
+    return _told([str(python), "-m", f"tests.interop.peers.{script}", *arguments], script)
+
+
+def drive_node(peer: str, *arguments: str) -> dict[str, Any]:
+    """The same for `peers/<peer>.mjs`, which runs beside the packages that it imports."""
+    try:
+        folder = node_folder_of(peer)
+    except Unavailable as why:
+        pytest.skip(str(why))
+    script = shutil.copy(PEERS_DIR / f"{peer}.mjs", folder)
+    return _told(["node", str(script), *arguments], peer)
+
+
+def _told(command: list[str], script: str) -> dict[str, Any]:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PEER_S_MAX)
     told = [line for line in done.stdout.splitlines() if line.startswith("{")]
     assert done.returncode == 0 and told, f"{script} did not come to its end:\n{done.stderr[-4000:]}{done.stdout[-1000:]}"
