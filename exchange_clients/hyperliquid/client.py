@@ -10,16 +10,10 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from exchange_clients import errors
+from exchange_clients import domain, errors
 from exchange_clients.base import EventStream
-from exchange_clients.domain.account import Balance, FeeRates, Position
-from exchange_clients.domain.events import AccountEvent, BookEvent, Connectivity, FillEvent, OrderEvent
-from exchange_clients.domain.funding import FundingPayment
-from exchange_clients.domain.instruments import Instrument, wire_text
-from exchange_clients.domain.market import MarketStats, OrderBook, Trade
+from exchange_clients.domain import Instrument, Order, OrderRef, OrderRequest, OrderStatus, TimeInForce, wire_text
 from exchange_clients.domain.numbers import EXACT
-from exchange_clients.domain.orders import ByClientId, Fill, Order, OrderRef, OrderRequest, OrderStatus, TimeInForce
-from exchange_clients.domain.side import Side
 from exchange_clients.engine.book_builder import Gap
 from exchange_clients.engine.endpoint import Channel, Endpoint
 from exchange_clients.engine.guarded import UNREADABLE_DATA
@@ -66,17 +60,17 @@ class HyperliquidClient(VenueClient):
     async def fetch_instruments(self) -> Sequence[Instrument]:
         return wire.to_instruments(await self._info(common.META))
 
-    async def fetch_order_book(self, instrument: Instrument, depth: int = 20) -> OrderBook:
+    async def fetch_order_book(self, instrument: Instrument, depth: int = 20) -> domain.OrderBook:
         book: wire.L2Book | None = await self._info(common.L2_BOOK, coin=instrument.venue_symbol)
         if book is None:
             raise errors.Refused(self.venue, "l2Book", f"the venue knows no market {instrument.venue_symbol!r}")
         return wire.to_book(book, instrument.symbol, self._provenance).top(depth)
 
-    async def fetch_trades(self, instrument: Instrument, limit: int = 100) -> Sequence[Trade]:
+    async def fetch_trades(self, instrument: Instrument, limit: int = 100) -> Sequence[domain.Trade]:
         newest_first = await self._info(common.RECENT_TRADES, coin=instrument.venue_symbol)
         return readable(reversed(newest_first[:limit]), lambda row: wire.to_trade(row, self._provenance))
 
-    async def fetch_stats(self) -> Sequence[MarketStats]:
+    async def fetch_stats(self) -> Sequence[domain.MarketStats]:
         meta, contexts = await self._info(common.META_AND_CONTEXTS)
         now_ms = self._clock.now_ms()
         return [wire.to_stats(m, ctx, now_ms, self._provenance) for _, m, ctx in wire.markets_of(meta, contexts)]
@@ -102,7 +96,7 @@ class HyperliquidClient(VenueClient):
     async def _cancel(self, instrument: Instrument, ref: OrderRef) -> None:
         endpoint, asset = common.CANCEL, int(instrument.venue_id)
         which: dict[str, Any] = {"a": asset, "o": wire.to_oid(ref)}
-        if isinstance(ref, ByClientId):
+        if isinstance(ref, domain.ByClientId):
             endpoint, which = common.CANCEL_BY_CLOID, {"asset": asset, "cloid": wire.to_oid(ref)}
         status = await self._act(endpoint, {"type": endpoint.operation, "cancels": [which]}, "success")
         if status.error is not None:
@@ -150,63 +144,63 @@ class HyperliquidClient(VenueClient):
         rows, coin = await self._info(common.OPEN_ORDERS, user=self._account()), _coin(instrument)
         return every(rows, lambda row: wire.order_of(row, coin), self.venue, "fetch_open_orders")
 
-    async def fetch_fills(self, instrument: Instrument | None = None, since_ms: int = 0) -> Sequence[Fill]:
+    async def fetch_fills(self, instrument: Instrument | None = None, since_ms: int = 0) -> Sequence[domain.Fill]:
         rows, coin = await self._since(common.USER_FILLS, since_ms, FILLS_PER_PAGE_MAX), _coin(instrument)
         return every(rows, lambda row: wire.fill_of(row, coin), self.venue, "fetch_fills")
 
-    async def fetch_positions(self) -> Sequence[Position]:
+    async def fetch_positions(self) -> Sequence[domain.Position]:
         return wire.to_positions(await self._info(common.CLEARINGHOUSE, user=self._account()))
 
-    async def fetch_balance(self) -> Balance:
+    async def fetch_balance(self) -> domain.Balance:
         return wire.to_balance(*await self._money())
 
-    async def fetch_funding_payments(self, instrument: Instrument, since_ms: int = 0) -> Sequence[FundingPayment]:
+    async def fetch_funding_payments(self, instrument: Instrument, since_ms: int = 0) -> Sequence[domain.FundingPayment]:
         rows, coin = await self._since(common.USER_FUNDING, since_ms, FUNDINGS_PER_PAGE_MAX), _coin(instrument)
         return every(rows, lambda row: wire.payment_of(row, coin, instrument.symbol), self.venue, "fetch_funding_payments")
 
-    async def fetch_fee_rates(self, instrument: Instrument | None = None) -> FeeRates:
+    async def fetch_fee_rates(self, instrument: Instrument | None = None) -> domain.FeeRates:
         return wire.to_fee_rates(await self._info(common.USER_FEES, user=self._account()))
 
-    def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:
+    def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[domain.BookEvent | domain.Connectivity]:
         """Five levels a side every half second; twenty come every five seconds only, too seldom to trade on (read those)."""
         symbol, provenance = instrument.symbol, self._provenance
 
-        def on_frame(frame: wire.L2BookFrame) -> tuple[BookEvent]:
+        def on_frame(frame: wire.L2BookFrame) -> tuple[domain.BookEvent]:
             """{"channel":"l2Book","data":{"coin":"BTC","time":…,"levels":[[{"px":"90000","sz":"1","n":1}],[…]],"fast":true}}"""
             book = wire.to_book(frame.data, symbol, provenance)
             if book.is_crossed():
                 raise Gap("the book crosses")
-            return (BookEvent(book),)
+            return (domain.BookEvent(book),)
 
         which = {"coin": instrument.venue_symbol, "fast": True}
         return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, f"book {symbol}", which, on_frame), depth=depth)
 
-    def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
-        def on_frame(frame: wire.OrderUpdatesFrame) -> Iterator[OrderEvent | Blind]:
+    def stream_orders(self) -> EventStream[domain.OrderEvent | domain.Connectivity]:
+        def on_frame(frame: wire.OrderUpdatesFrame) -> Iterator[domain.OrderEvent | Blind]:
             """{"channel":"orderUpdates","data":[{"order":{"coin":"BTC","oid":1,…},"status":"open","statusTimestamp":…}]}"""
-            return _each(frame.data, wire.update_of, OrderEvent)
+            return _each(frame.data, wire.update_of, domain.OrderEvent)
 
         return self._stream.subscribe(self._of_user(common.ORDERS_CHANNEL, "orders", on_frame))
 
-    def stream_fills(self) -> EventStream[FillEvent | Connectivity]:
-        def on_frame(frame: wire.UserFillsFrame) -> Iterator[FillEvent | Blind]:
+    def stream_fills(self) -> EventStream[domain.FillEvent | domain.Connectivity]:
+        def on_frame(frame: wire.UserFrame) -> Iterator[domain.FillEvent | Blind]:
             """{"channel":"userFills","data":{"user":"0x…","isSnapshot":true,"fills":[{"coin":"BTC","px":"90000",…}]}}"""
-            return _each(frame.data.fills, wire.fill_of, FillEvent)
+            return _each(frame.data.fills, wire.fill_of, domain.FillEvent)
 
         return self._stream.subscribe(self._of_user(common.FILLS_CHANNEL, "fills", on_frame))
 
-    def stream_account(self) -> EventStream[AccountEvent | Connectivity]:
+    def stream_account(self) -> EventStream[domain.AccountEvent | domain.Connectivity]:
         known: list[wire.ClearinghouseState] = []
 
-        def told(state: wire.ClearinghouseState, spot: wire.SpotState | None) -> tuple[AccountEvent]:
+        def told(state: wire.ClearinghouseState, spot: wire.SpotState | None) -> tuple[domain.AccountEvent]:
             known[:] = [state]
             balance = None if spot is None and self._is_pooled else wire.to_balance(state, spot)
-            return (AccountEvent(self.venue, wire.to_positions(state), balance),)
+            return (domain.AccountEvent(self.venue, wire.to_positions(state), balance),)
 
-        async def begin() -> tuple[AccountEvent]:
+        async def begin() -> tuple[domain.AccountEvent]:
             return told(*await self._money())
 
-        def on_frame(frame: wire.AccountFrame) -> tuple[AccountEvent, ...]:
+        def on_frame(frame: wire.UserFrame) -> tuple[domain.AccountEvent, ...]:
             """{"channel":"clearinghouseState","data":{"dex":"","user":"0x…","clearinghouseState":{"assetPositions":[…],…}}} or
             {"channel":"spotState","data":{"user":"0x…","spotState":{"balances":[{"coin":"USDC","total":"1","hold":"0",…}]}}}"""
             state = frame.data.clearinghouse_state or (known[0] if known and self._is_pooled else None)
@@ -273,7 +267,7 @@ def _order_wire(request: OrderRequest) -> dict[str, Any]:
     """The order as it is hashed and sent; the venue hashes keys in this order."""
     order: dict[str, Any] = {
         "a": int(request.instrument.venue_id),
-        "b": request.side is Side.BUY,
+        "b": request.side is domain.Side.BUY,
         "p": wire_text(request.price or Decimal(0)),
         "s": wire_text(request.size),
         "r": request.reduce_only,

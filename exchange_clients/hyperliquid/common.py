@@ -78,11 +78,11 @@ CANCEL_BY_CLOID = _exchange("cancelByCloid", CANCELS)
 BATCH_MODIFY = _exchange("batchModify")
 UPDATE_LEVERAGE = _exchange("updateLeverage")
 
-BOOK_CHANNEL = Channel("l2Book", wire.L2BookFrame, SequenceRule.SNAPSHOT, conflate=True, silence_s_max=30, keyed_by=b'"coin":"')
+BOOK_CHANNEL = Channel("l2Book", wire.L2BookFrame, SequenceRule.SNAPSHOT, conflate=True, silence_s_max=60, keyed_by=b'"coin":"')
 ORDERS_CHANNEL = Channel("orderUpdates", wire.OrderUpdatesFrame, SequenceRule.NONE)
-FILLS_CHANNEL = Channel("userFills", wire.UserFillsFrame, SequenceRule.NONE)
-PERPS_CHANNEL = Channel("clearinghouseState", wire.AccountFrame, SequenceRule.SNAPSHOT)
-SPOT_CHANNEL = Channel("spotState", wire.AccountFrame, SequenceRule.SNAPSHOT)
+FILLS_CHANNEL = Channel("userFills", wire.UserFrame, SequenceRule.NONE)
+PERPS_CHANNEL = Channel("clearinghouseState", wire.UserFrame, SequenceRule.SNAPSHOT)
+SPOT_CHANNEL = Channel("spotState", wire.UserFrame, SequenceRule.SNAPSHOT)
 
 # The venue states refusals in words only; these are the parts that stay the same (venue sheet section 7; gitbook "Error responses").
 REFUSALS: dict[str, type[errors.Refused]] = {

@@ -15,15 +15,9 @@ from uuid import UUID
 import msgspec
 from msgspec import Raw
 
-from exchange_clients.domain.account import Balance, FeeRates, Position
-from exchange_clients.domain.assets import identify
-from exchange_clients.domain.funding import FundingPayment
-from exchange_clients.domain.instruments import Instrument, PriceRule
-from exchange_clients.domain.market import Level, MarketStats, Measure, OrderBook, Trade, to_levels
-from exchange_clients.domain.numbers import exact, float_number, text_number
-from exchange_clients.domain.orders import ByClientId, Fill, Liquidity, Order, OrderRef, OrderStatus, TimeInForce
-from exchange_clients.domain.provenance import Provenance
-from exchange_clients.domain.side import Side
+from exchange_clients import domain
+from exchange_clients.domain import Fill, Instrument, Order, OrderStatus, Side, TimeInForce, exact, identify, text_number
+from exchange_clients.domain.market import Measure
 from exchange_clients.engine.channel_frames import DataFrame
 from exchange_clients.engine.rows import every, readable, row_of
 from exchange_clients.errors import Misconfigured, ProtocolViolation
@@ -73,7 +67,7 @@ class AssetCtx(msgspec.Struct, frozen=True, rename="camel"):
     oracle_px: str | None = None
 
 
-class L2Level(Level, frozen=True, gc=False, rename={"price": "px", "size": "sz"}):
+class L2Level(domain.Level, frozen=True, gc=False, rename={"price": "px", "size": "sz"}):
     """A domain level under the venue's names."""
 
     price: Measure
@@ -150,10 +144,6 @@ class UserFill(msgspec.Struct, frozen=True, rename="camel"):
         return str(self.tid) if self.tid is not None else f"{self.hash}:{self.oid}:{self.start_position}"
 
 
-class UserFills(msgspec.Struct, frozen=True):
-    fills: list[Raw]
-
-
 class PerpPosition(msgspec.Struct, frozen=True, rename="camel"):
     coin: str
     szi: Decimal
@@ -184,9 +174,10 @@ class SpotState(msgspec.Struct, frozen=True):
     balances: list[Raw]
 
 
-class AccountOfUser(msgspec.Struct, frozen=True, rename="camel"):
-    """A frame tells one of the two."""
+class OfUser(msgspec.Struct, frozen=True, rename="camel"):
+    """What a frame about an account tells: one of the three."""
 
+    fills: list[Raw] = []
     clearinghouse_state: ClearinghouseState | None = None
     spot_state: SpotState | None = None
 
@@ -250,8 +241,7 @@ class ExchangeReply(msgspec.Struct, frozen=True):
 
 L2BookFrame = DataFrame[L2Book]
 OrderUpdatesFrame = DataFrame[list[Raw]]
-UserFillsFrame = DataFrame[UserFills]
-AccountFrame = DataFrame[AccountOfUser]
+UserFrame = DataFrame[OfUser]
 
 
 def to_cloid(client_order_id: str) -> str:
@@ -259,9 +249,9 @@ def to_cloid(client_order_id: str) -> str:
     return "0x" + UUID(client_order_id).hex
 
 
-def to_oid(ref: OrderRef) -> int | str:
+def to_oid(ref: domain.OrderRef) -> int | str:
     """An order as the venue wants it named. Raises Misconfigured for an id that is none of the venue's."""
-    if isinstance(ref, ByClientId):
+    if isinstance(ref, domain.ByClientId):
         return to_cloid(ref.id)
     if not ref.id.isdecimal():
         raise Misconfigured(VENUE, "order", f"{ref.id!r} is not an order id of this venue; nothing was sent")
@@ -300,7 +290,7 @@ def markets_of(meta: Meta, contexts: Iterable[Raw] = ()) -> list[tuple[int, Asse
 @exact
 def to_instrument(meta: AssetMeta, index: int) -> Instrument:
     """`index`: the place in `universe`, which orders name the market by."""
-    rule, lot = PriceRule(Decimal(1).scaleb(meta.sz_decimals - PERP_DECIMALS), 5), Decimal(1).scaleb(-meta.sz_decimals)
+    rule, lot = domain.PriceRule(Decimal(1).scaleb(meta.sz_decimals - PERP_DECIMALS), 5), Decimal(1).scaleb(-meta.sz_decimals)
     most = None if meta.max_leverage is None else Decimal(meta.max_leverage)
     return Instrument.perpetual(
         venue=VENUE,
@@ -321,29 +311,29 @@ def to_instruments(meta: Meta) -> list[Instrument]:
     return [to_instrument(market, index) for index, market, _ in markets_of(meta)]
 
 
-def to_book(book: L2Book, symbol: str, provenance: Provenance) -> OrderBook:
+def to_book(book: L2Book, symbol: str, provenance: domain.Provenance) -> domain.OrderBook:
     bids, asks = book.levels
-    return OrderBook(VENUE, symbol, to_levels(bids), to_levels(asks), book.time, provenance)
+    return domain.OrderBook(VENUE, symbol, domain.to_levels(bids), domain.to_levels(asks), book.time, provenance)
 
 
-def to_stats(meta: AssetMeta, ctx: AssetCtx, now_ms: int, provenance: Provenance) -> MarketStats:
+def to_stats(meta: AssetMeta, ctx: AssetCtx, now_ms: int, provenance: domain.Provenance) -> domain.MarketStats:
     """Open interest comes in base units, one-sided. Impact prices are not the best bid and ask, so those stay unknown."""
-    return MarketStats.of(
+    return domain.MarketStats.of(
         venue=VENUE,
         venue_symbol=meta.name,
         asset=identify(meta.name),
-        mark=float_number(ctx.mark_px),
-        index=float_number(ctx.oracle_px),
-        open_interest=float_number(ctx.open_interest),
-        volume_24h_usd=float_number(ctx.day_ntl_vlm),
+        mark=domain.float_number(ctx.mark_px),
+        index=domain.float_number(ctx.oracle_px),
+        open_interest=domain.float_number(ctx.open_interest),
+        volume_24h_usd=domain.float_number(ctx.day_ntl_vlm),
         time_ms=now_ms,
         provenance=provenance,
     )
 
 
-def to_trade(row: Raw, provenance: Provenance) -> Trade:
+def to_trade(row: Raw, provenance: domain.Provenance) -> domain.Trade:
     trade = row_of(row, PublicTrade)
-    return Trade(
+    return domain.Trade(
         venue=VENUE,
         symbol=identify(trade.coin).base,
         trade_id=str(trade.tid),
@@ -419,19 +409,19 @@ def fill_of(row: Raw, coin: str = "") -> Fill | None:
         price=fill.px,
         fee=fill.fee,
         fee_asset=fill.fee_token,
-        liquidity=Liquidity.TAKER if fill.crossed else Liquidity.MAKER,
+        liquidity=domain.Liquidity.TAKER if fill.crossed else domain.Liquidity.MAKER,
         time_ms=fill.time,
     )
 
 
-def to_positions(state: ClearinghouseState) -> tuple[Position, ...]:
+def to_positions(state: ClearinghouseState) -> tuple[domain.Position, ...]:
     """Size and market must be readable, everything else may be unknown."""
 
-    def position(row: Raw) -> Position | None:
+    def position(row: Raw) -> domain.Position | None:
         told = row_of(row, AssetPosition).position if is_ours(row) else None
         if told is None or not told.szi:
             return None
-        return Position(
+        return domain.Position(
             venue=VENUE,
             symbol=identify(told.coin).base,
             size=told.szi,
@@ -446,7 +436,7 @@ def to_positions(state: ClearinghouseState) -> tuple[Position, ...]:
 
 
 @exact
-def to_balance(state: ClearinghouseState, spot: SpotState | None) -> Balance:
+def to_balance(state: ClearinghouseState, spot: SpotState | None) -> domain.Balance:
     """`spot`: where the account's USDC lies in the spot state. Its total is settled cash and its hold is what is bound."""
     results = [position.unrealised_pnl for position in to_positions(state)]
     if None in results:
@@ -460,19 +450,19 @@ def to_balance(state: ClearinghouseState, spot: SpotState | None) -> Balance:
         wallet = sum((row.total for row in rows), Decimal(0))
         available = max(Decimal(0), wallet - sum((row.hold for row in rows), Decimal(0)))
     equity = wallet + unrealised
-    return Balance(venue=VENUE, asset=QUOTE, wallet=wallet, equity=equity, available=available, updated_ms=state.time)
+    return domain.Balance(venue=VENUE, asset=QUOTE, wallet=wallet, equity=equity, available=available, updated_ms=state.time)
 
 
 def _known(said: Any) -> Decimal | None:
     return None if said is None else text_number(str(said))
 
 
-def payment_of(row: Raw, coin: str, symbol: str) -> FundingPayment | None:
+def payment_of(row: Raw, coin: str, symbol: str) -> domain.FundingPayment | None:
     """A payment on `coin`; None for others. The venue gives payments no id of their own; market and instant make one."""
     if not is_ours(row, coin):
         return None
     paid = row_of(row, UserFunding)
-    return FundingPayment(
+    return domain.FundingPayment(
         venue=VENUE,
         symbol=symbol,
         payment_id=f"{coin}:{paid.time}",
@@ -483,5 +473,5 @@ def payment_of(row: Raw, coin: str, symbol: str) -> FundingPayment | None:
     )
 
 
-def to_fee_rates(fees: UserFees) -> FeeRates:
-    return FeeRates(maker=fees.user_add_rate, taker=fees.user_cross_rate)
+def to_fee_rates(fees: UserFees) -> domain.FeeRates:
+    return domain.FeeRates(maker=fees.user_add_rate, taker=fees.user_cross_rate)
