@@ -122,6 +122,19 @@ class BookBuilder:
             else:
                 side.put(price, size)
 
+    def take(
+        self, sequence: int, is_whole: bool, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]], unit: float
+    ) -> bool:
+        """A whole book, or what changed of it, as (price, size) in `unit`ths; size 0 removes a level. False: skipped, as `advance`."""
+        if is_whole:
+            self.reset(sequence)
+        elif not self.advance(sequence):
+            return False
+        for put, levels in ((self.put_bid, bids), (self.put_ask, asks)):
+            for price, size in levels:
+                put(price / unit, size / unit)
+        return True
+
     def put_bids(self, levels: Iterable[Level]) -> None:
         """Set bid levels; size 0 removes one."""
         for level in levels:

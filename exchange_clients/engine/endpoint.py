@@ -77,6 +77,7 @@ class Channel(msgspec.Struct, frozen=True):
     the topic is told as lost and asked for again; infinite where silence is normal. `keyed_by`: what stands before the market's name
     in a frame, so that topics of one channel are told apart without decoding ("" where a dialect's `key` does it). `body`: the type
     of what the frame carries; where it is given, that alone is decoded (the dialect knows where it stands) and handed to handlers.
+    `binary`: the venue may send it as something else than JSON, which the dialect's `decoder` reads.
     """
 
     name: str
@@ -87,3 +88,4 @@ class Channel(msgspec.Struct, frozen=True):
     silence_s_max: float = float("inf")
     keyed_by: bytes = b""
     body: Any = None
+    binary: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
@@ -10,7 +11,16 @@ import msgspec
 
 from exchange_clients.errors import OutcomeUnknown, ProtocolViolation
 
-UNREADABLE_DATA = (msgspec.MsgspecError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+UNREADABLE_DATA = (
+    msgspec.MsgspecError,
+    struct.error,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 """What Python says when data is not what code expects."""
 
 ACTS = ("_place", "_cancel", "_amend", "_set_leverage", "_cancel_all")

@@ -5,7 +5,7 @@ Whoever reads takes each part's length from the frame: fields that a newer schem
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from struct import Struct
 from typing import Any
@@ -29,23 +29,24 @@ def block_end(frame: bytes) -> int:
 
 def group(frame: bytes, at: int, row: str) -> tuple[Iterable[tuple[Any, ...]], int]:
     """The rows of the group that begins at `at`, as `row` lays out their first fields, and where the group ends."""
-    length, count = _GROUP.unpack_from(frame, at)
-    start = at + _GROUP.size
-    end = start + length * count
+    end = after_group(frame, at)
     if end > len(frame):
         raise ValueError(f"a group ends at {end} in a frame of {len(frame)} bytes")
-    return _row(row, length).iter_unpack(memoryview(frame)[start:end]), end
+    length, _ = _GROUP.unpack_from(frame, at)
+    return _row(row, length).iter_unpack(frame[at + _GROUP.size : end]), end
 
 
 def after_group(frame: bytes, at: int) -> int:
-    """Where the group that begins at `at` ends."""
+    """Where the group that begins at `at` ends; beyond the frame where that is none."""
+    if at + _GROUP.size > len(frame):
+        return len(frame) + 1
     length, count = _GROUP.unpack_from(frame, at)
     return int(at + _GROUP.size + length * count)
 
 
 def text(frame: bytes, at: int) -> bytes:
-    """The text (at most 255 bytes) that begins at `at`."""
-    return frame[at + 1 : at + 1 + frame[at]]
+    """The text (at most 255 bytes) that begins at `at`, b"" where there is none."""
+    return frame[at + 1 : at + 1 + frame[at]] if at < len(frame) else b""
 
 
 def framed(kind: int, schema: int, version: int, block: bytes, *rest: bytes) -> bytes:
@@ -53,7 +54,7 @@ def framed(kind: int, schema: int, version: int, block: bytes, *rest: bytes) -> 
     return b"".join((HEADER.pack(len(block), kind, schema, version), block, *rest))
 
 
-def grouped(row: str, rows: list[tuple[int, ...]]) -> bytes:
+def grouped(row: str, rows: Sequence[tuple[int, ...]]) -> bytes:
     """A group of rows."""
     layout = Struct(f"<{row}")
     return _GROUP.pack(layout.size, len(rows)) + b"".join(layout.pack(*fields) for fields in rows)

@@ -30,10 +30,11 @@ from exchange_clients.engine.json_rpc import RpcFrame
 from exchange_clients.engine.paging import pages_by_cursor
 from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.rows import every, readable, row_of
+from exchange_clients.engine.stream import Stream
 from exchange_clients.engine.stream_dialect import Topic
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.paradex import common, wire
-from exchange_clients.paradex.dialect import ParadexDialect, ParadexStreams
+from exchange_clients.paradex.dialect import ParadexBooks, ParadexDialect, ParadexStreams
 from exchange_clients.venue_client import VenueClient
 
 ROWS_PER_PAGE = 1000
@@ -54,9 +55,12 @@ class ParadexClient(VenueClient):
         self._sides: dict[str, domain.Side] = {}
         self._balance: domain.Balance | None = None
         super().__init__(wiring, self._dialect, self._streams)
+        self._books = ParadexBooks(wire.VENUE)
+        self._public = Stream(self.venue, wiring, self._books)
 
     async def close(self) -> None:
         await super().close()
+        await self._public.close()
         await self._dialect.token.close()
 
     async def check_open(self) -> None:
@@ -186,7 +190,10 @@ class ParadexClient(VenueClient):
     def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:
         builder = BookBuilder(self.venue, instrument.symbol, self._provenance, rule=common.BOOK_CHANNEL.sequence)
 
-        def on_change(change: wire.BookChange) -> bool:
+        def on_change(change: wire.BookLevels | wire.BookChange) -> bool:
+            if isinstance(change, wire.BookLevels):
+                builder.time_ms = change.time_ms
+                return builder.take(change.seq_no, change.is_whole, change.bids, change.asks, wire.SBE_UNIT)
             if change.update_type == "s":
                 builder.reset(change.seq_no)
             elif not builder.advance(change.seq_no):
@@ -199,8 +206,8 @@ class ParadexClient(VenueClient):
             return True
 
         name, market = f"book {instrument.symbol}", instrument.venue_symbol
-        topic = self._streams.topic(common.BOOK_CHANNEL, market, name, on_change, builder.forget, builder.state)
-        return self._stream.subscribe(topic, depth=depth)
+        topic = self._books.topic(common.BOOK_CHANNEL, market, name, on_change, builder.forget, builder.state)
+        return self._public.subscribe(topic, depth=depth)
 
     def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
         read = wire.to_own(wire.OrderRow)

@@ -99,7 +99,12 @@ CANCEL_ALL = _act("cancel all orders", "DELETE", "/orders", urgent=True)
 SET_MARGIN = _act("set margin", "POST", "/account/margin/{market}")
 
 BOOK_CHANNEL = Channel(
-    "order_book.{market}.deltas", RpcFrame[wire.BookChange], SequenceRule.INCREMENT, conflate=True, body=wire.BookChange
+    "order_book.{market}.deltas",
+    RpcFrame[wire.BookChange],
+    SequenceRule.INCREMENT,
+    conflate=True,
+    body=wire.BookChange,
+    binary=True,
 )
 ORDERS_CHANNEL = Channel("orders.ALL", RpcFrame[msgspec.Raw], SequenceRule.NONE, private=True)
 FILLS_CHANNEL = Channel("fills.ALL", RpcFrame[msgspec.Raw], SequenceRule.NONE, private=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 
 from exchange_clients import errors
 from exchange_clients.domain import Credentials
-from exchange_clients.engine.endpoint import Call, Endpoint, Meter
+from exchange_clients.engine.endpoint import Call, Channel, Endpoint, Meter
 from exchange_clients.engine.json_rpc import LOGIN_ID, JsonRpcStreams
 from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.session import Dialect, Session
@@ -125,6 +126,20 @@ class ParadexDialect(Dialect):
         if self._signer is None or self._messages is None:
             raise errors.Misconfigured(wire.VENUE, "credentials", NEEDED)
         return self._signer, self._messages
+
+
+class ParadexBooks(JsonRpcStreams):
+    """Public channels, on a socket of their own: its frames are SBE, those of private channels stay JSON."""
+
+    async def address(self, base: str) -> str:
+        return f"{base}?{wire.SBE_QUERY}"
+
+    def token(self, frame: bytes) -> bytes:
+        return super().token(frame) if frame.startswith(b"{") else wire.book_channel(frame)
+
+    def decoder(self, channel: Channel) -> Callable[[bytes], Any]:
+        from_json = super().decoder(channel)
+        return lambda frame: from_json(frame) if frame.startswith(b"{") else wire.to_book_levels(frame)
 
 
 class ParadexStreams(JsonRpcStreams):

@@ -6,7 +6,9 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from itertools import count
+from struct import Struct
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -14,6 +16,8 @@ from exchange_clients.domain.account import FeeRates
 from exchange_clients.domain.assets import identify
 from exchange_clients.domain.instruments import Instrument, PriceRule, wire_text
 from exchange_clients.domain.orders import OrderStatus, TimeInForce
+from exchange_clients.domain.side import Side
+from exchange_clients.engine import sbe
 from exchange_clients.engine.endpoint import Endpoint, Meter
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
 from exchange_clients.keys.stark import CURVE_ORDER, Signer, account_address, is_signed_by
@@ -138,7 +142,7 @@ class ParadexSandbox(RoutedFacade):
     """One exchange, the REST paths that clients use and one JSON-RPC WebSocket."""
 
     venue: ClassVar[str] = wire.VENUE
-    book_marker: ClassVar[bytes] = b'"params":{"channel":"order_book.'
+    book_marker: ClassVar[bytes] = sbe.HEADER.pack(89, wire.SBE_BOOK, wire.SBE_SCHEMA, 1)
     book_channel: ClassVar[str] = "order_book"
     meters: ClassVar[tuple[Meter, ...]] = (common.PER_ADDRESS, common.LOGINS, common.READS, common.ORDERS)
 
@@ -167,7 +171,7 @@ class ParadexSandbox(RoutedFacade):
         self._updates = count(1)
         self.feeds = (
             Feed(world.BookChanged, lambda e: [("order_book", e.venue_symbol)], lambda e: self._book_change(e.venue_symbol)),
-            Feed(world.TradePrinted, lambda e: _both("trades", "", e.trade), lambda e: _trade(e.trade)),
+            Feed(world.TradePrinted, lambda e: _both("trades", "", e.trade), lambda e: trade_frame(e.trade)),
             Feed(world.OrderChanged, lambda e: _both("orders", e.order.account, e.order), lambda e: self.order(e.order)),
             Feed(world.Filled, lambda e: _both("fills", e.fill.account, e.fill), lambda e: self.fill(e.fill)),
             Feed(world.Filled, lambda e: [("balance_events", e.fill.account)], lambda e: self._balance_event(e.fill)),
@@ -238,7 +242,7 @@ class ParadexSandbox(RoutedFacade):
         return request.method == "POST" and request.url.partition("?")[0] == "/v1/orders"
 
     def connect(self, opening: HttpRequest, peer: Peer) -> FacadeSocket:
-        return _Socket(self, peer)
+        return _Socket(self, opening, peer)
 
     def account(self, ask: Ask) -> str:
         return self.who(_token(ask))
@@ -263,7 +267,7 @@ class ParadexSandbox(RoutedFacade):
         return {f"x-ratelimit-{name}": str(int(figure)) for name, figure in figures.items()}
 
     def frame(self, topic: Topic, row: Any) -> Any:
-        return frame_of(f"order_book.{topic[1]}.deltas" if topic[0] == "order_book" else topic[0], row)
+        return row if isinstance(row, bytes) else frame_of(topic[0], row)
 
     def who(self, token: str) -> str:
         """The account that a session token belongs to. Raises Refusal."""
@@ -609,15 +613,15 @@ class ParadexSandbox(RoutedFacade):
 
     # Streams
 
-    def _book_change(self, market: str) -> dict[str, Any]:
-        return book_row(market, self._books.change(market), self.clock.now_ms())
+    def _book_change(self, market: str) -> bytes:
+        return book_frame(market, self._books.change(market), self.clock.now_ms())
 
     def _position_after(self, fill: world.SandboxFill) -> dict[str, Any]:
         return self.position(fill.account, fill.venue_symbol)
 
-    def whole_book(self, market: str) -> dict[str, Any]:
+    def whole_book(self, market: str) -> bytes:
         """The frame that a subscription to a book begins with."""
-        return book_row(market, self._books.snapshot(market), self.clock.now_ms(), "s")
+        return book_frame(market, self._books.snapshot(market), self.clock.now_ms(), is_whole=True)
 
     def _next_update(self) -> int:
         return self.clock.now_ms() * 1_000_000 + next(self._updates) % 1_000_000
@@ -633,14 +637,25 @@ def frame_of(channel: str, data: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "method": "subscription", "params": {"channel": channel, "data": data}}
 
 
-def book_row(market: str, delta: BookDelta, now_ms: int, update_type: str = "d") -> dict[str, Any]:
-    """A book, or what changed of it, as its channel tells it."""
-    entries = {"inserts": delta.inserts, "updates": delta.updates, "deletes": delta.deletes}
-    levels = {
-        name: [{"side": wire.SIDE_WORDS[side], "price": price, "size": size} for side, price, size in rows]
-        for name, rows in entries.items()
-    }
-    return {"seq_no": delta.sequence, "market": market, "last_updated_at": now_ms, "update_type": update_type, **levels}
+def book_frame(market: str, delta: BookDelta, now_ms: int, is_whole: bool = False) -> bytes:
+    """A book, or what changed of it, as SBE: BookEvent of paradex-py's sbe/paradex_1_0.xml. What is not told is the null of int64."""
+    rows = (*delta.inserts, *delta.updates, *delta.deletes)
+    sides = [[(_fixed(price), _fixed(size)) for side, price, size in rows if side is which] for which in (Side.BUY, Side.SELL)]
+    block = Struct("<qqB9q").pack(now_ms * 1000, delta.sequence, 0 if is_whole else 1, *[-(2**63)] * 9)
+    groups = (sbe.grouped("qq", side) for side in sides)
+    return sbe.framed(wire.SBE_BOOK, wire.SBE_SCHEMA, 1, block, *groups, sbe.texted(market))
+
+
+def trade_frame(trade: world.SandboxTrade) -> bytes:
+    """A public trade as SBE: TradeEvent of the same schema."""
+    time_us, side = trade.time_ms * 1000, 1 if trade.side is Side.BUY else 2
+    numbers = (_fixed(trade.price), _fixed(trade.size), time_us, 1)
+    block = Struct("<qqqBqqqB").pack(time_us, trade.trade_id, trade.trade_id, side, *numbers)
+    return sbe.framed(1, wire.SBE_SCHEMA, 1, block, sbe.texted(trade.venue_symbol))
+
+
+def _fixed(number: Decimal | str) -> int:
+    return int(Decimal(number).scaleb(8))
 
 
 def _page(rows: Iterable[dict[str, Any]], ask: Ask, key: str = "id") -> dict[str, Any]:
@@ -725,9 +740,13 @@ def _payment(paid: world.SandboxFunding) -> dict[str, Any]:
 class _Socket(RpcSocket[ParadexSandbox]):
     """Topics are (channel, account or ""), but ("order_book", market) for books."""
 
-    def __init__(self, facade: ParadexSandbox, peer: Peer) -> None:
+    def __init__(self, facade: ParadexSandbox, opening: HttpRequest, peer: Peer) -> None:
         super().__init__(facade, peer)
         self._account = ""
+        query = dict(parse_qsl(opening.url.partition("?")[2]))
+        self._is_sbe = "sbeSchemaId" in query
+        if self._is_sbe and (query["sbeSchemaId"], query.get("sbeSchemaVersion")) not in (("1", "0"), ("1", "1")):
+            peer.close("HTTP 400: unsupported SBE schema")
 
     def method(self, number: Any, name: str, params: dict[str, Any]) -> None:
         if name == "auth":
@@ -760,6 +779,8 @@ class _Socket(RpcSocket[ParadexSandbox]):
             why = "" if self.leave(topic) else "not subscribed"
         else:
             why = "invalid channel" if not known else "already subscribed" if topic in self.topics else ""
+            if known and not is_private and not self._is_sbe:  # docs: binary-encoding-sbe, required since 21 September 2026
+                why = "public channels are served in SBE only: connect with sbeSchemaId and sbeSchemaVersion"
         if why:
             self.refuse(number, -32600, f"invalid {method} request", why)
         elif is_private and not self._account:
@@ -767,4 +788,4 @@ class _Socket(RpcSocket[ParadexSandbox]):
         else:
             self.reply(number, {"result": {"channel": channel}})
             if method == "subscribe" and self.join(topic) and is_book:
-                self.send(frame_of(channel, self.facade.whole_book(market)))
+                self.send(self.facade.whole_book(market))

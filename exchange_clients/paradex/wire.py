@@ -6,14 +6,16 @@ Source: venue sheet sections 3 to 9.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from struct import Struct
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
 from exchange_clients import domain
 from exchange_clients.domain import OrderStatus, Side, TimeInForce, exact, float_number
+from exchange_clients.engine import sbe
 from exchange_clients.engine.rows import row_of
 from exchange_clients.errors import ProtocolViolation
 
@@ -451,3 +453,35 @@ def _digged(said: Any, *names: str) -> Any:
     for name in names:
         said = said.get(name) if isinstance(said, dict) else None
     return said
+
+
+# Public channels are told in SBE (docs: binary-encoding-sbe; required since 21 September 2026, recorded by others so in October).
+# Layout: paradex-py, sbe/paradex_1_0.xml: BookEvent is template 3; numbers are multiples of 1e-8, times microseconds.
+SBE_QUERY = "sbeSchemaId=1&sbeSchemaVersion=1"
+SBE_SCHEMA, SBE_BOOK, SBE_UNIT = 1, 3, 1e8
+SBE_HEAD, SBE_LEVEL = Struct("<qqB"), "qq"
+
+
+class BookLevels(msgspec.Struct, frozen=True):
+    """A book, or what changed since `seq_no` − 1, as (price, size) per side in units of 1e-8; a size of 0 removes."""
+
+    seq_no: int
+    time_ms: int
+    is_whole: bool
+    bids: Iterable[tuple[int, int]]
+    asks: Iterable[tuple[int, int]]
+
+
+def book_channel(frame: bytes) -> bytes:
+    """The channel of a book's frame, b"" for any other."""
+    if sbe.template(frame) != (SBE_BOOK, SBE_SCHEMA):
+        return b""
+    return b"order_book.%b.deltas" % sbe.text(frame, sbe.after_group(frame, sbe.after_group(frame, sbe.block_end(frame))))
+
+
+def to_book_levels(frame: bytes) -> BookLevels:
+    """A book's frame taken apart."""
+    time_us, sequence, kind = SBE_HEAD.unpack_from(frame, sbe.HEADER.size)
+    bids, end = sbe.group(frame, sbe.block_end(frame), SBE_LEVEL)
+    asks, _ = sbe.group(frame, end, SBE_LEVEL)
+    return BookLevels(sequence, time_us // 1000, kind == 0, bids, asks)

@@ -77,7 +77,8 @@ class Watcher:
     def frame(self, channel: Channel, frame: bytes) -> None:
         row = self.rows.setdefault(row_of(channel), Row(channel.frame))
         row.at.append(self._loop_time())
-        if len(row.at) <= FRAMES_LOOKED_AT:
+        is_json = not channel.binary or frame.startswith((b"{", b"["))  # other frames name no fields
+        if len(row.at) <= FRAMES_LOOKED_AT and is_json:
             row.look(frame)
         else:
             row.bytes += len(frame)

@@ -149,7 +149,10 @@ class _LoopbackPeer:
                 if isinstance(item, str):
                     await socket.close(message=item.encode()[:120])
                     return
-                await socket.send_str(item.decode())
+                if item[:1] in (b"{", b"["):
+                    await socket.send_str(item.decode())
+                else:
+                    await socket.send_bytes(item)
 
     def _put(self, item: bytes | FrameAction | str) -> None:
         if self._queue.qsize() < _FRAMES_QUEUED_MAX:

@@ -44,10 +44,11 @@ class StreamingFacade(Facade):
         """Publish what the exchange says to the topics that it concerns."""
 
     def publish(self, topic: Topic, message: Callable[[], Any]) -> None:
-        """Send a message to whoever hears `topic`. It is made once, and only when somebody does."""
+        """Send a message (bytes: as they are) to whoever hears `topic`. It is made once, and only when somebody does."""
         hearers = [socket for socket in self.sockets if topic in socket.topics]
         if hearers:
-            frame = msgspec.json.encode(message())
+            said = message()
+            frame = said if isinstance(said, bytes) else msgspec.json.encode(said)
             for socket in hearers:
                 socket.peer.send(frame)
 
@@ -88,8 +89,8 @@ class TopicSocket(FacadeSocket, Generic[VenueFacade]):
         self.facade.sockets.pop(self, None)
 
     def send(self, message: Any) -> None:
-        """Push one JSON frame."""
-        self.peer.send(msgspec.json.encode(message))
+        """Push one frame: JSON, or bytes as they are."""
+        self.peer.send(message if isinstance(message, bytes) else msgspec.json.encode(message))
 
 
 class Pace:

@@ -93,8 +93,8 @@ PLANTED: list[tuple[str, str, Change, str, DriftKind]] = [
     ("hyperliquid", ".data.brandNew", add, "stream l2Book", DriftKind.NEW),
     ("paradex", ".results[].brandNew", add, "call markets", DriftKind.NEW),
     ("paradex", ".results[].open_interest", remove, "call markets summary", DriftKind.MISSING),
-    ("paradex", ".params.data.brandNew", add, "stream order_book.{market}.deltas", DriftKind.NEW),
-    ("paradex", ".params.data.seq_no", as_object, "stream order_book.{market}.deltas", DriftKind.BROKEN),
+    ("paradex", ".brandNew", add, "call orderbook", DriftKind.NEW),  # its streams of books are binary and name no fields
+    ("paradex", ".seq_no", as_object, "call orderbook", DriftKind.BROKEN),
     ("paradex", ".account_value", as_number, "call account", DriftKind.RETYPED),
     ("pacifica", ".data[].brandNew", add, "call info", DriftKind.NEW),
     ("pacifica", ".data[].tick_size", as_object, "call info", DriftKind.BROKEN),

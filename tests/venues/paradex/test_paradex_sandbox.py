@@ -32,7 +32,7 @@ from exchange_clients.errors import (
     Refused,
 )
 from exchange_clients.paradex import client as client_module
-from exchange_clients.paradex import common
+from exchange_clients.paradex import common, wire
 from exchange_clients.paradex.client import ParadexClient
 from exchange_clients.paradex.funding_adapter import ParadexFundingAdapter
 from exchange_clients.paradex.sandbox import ACCOUNT_HASH, PROXY_HASH, ParadexSandbox
@@ -172,30 +172,30 @@ async def test_frames_have_the_recorded_shape(on: Set, shared_dir) -> None:
     recorded = {s["json"]["params"]["channel"].split(".")[0]: s["json"] for s in samples if "params" in s.get("json", {})}
     frames, say, _ = socket(on)
     say("auth", bearer=await token(on))
-    for channel in (f"order_book.{BTC}.deltas", "trades.ALL", "orders.ALL", "fills.ALL", "positions", "account"):
+    for channel in ("orders.ALL", "fills.ALL", "positions", "account"):
         say("subscribe", channel=channel)
     await on.client.place_order(await on.order())
     seen = {f["params"]["channel"].split(".")[0]: f for f in frames if "params" in f}
-    for kind in ("order_book", "trades", "orders", "fills", "positions", "account"):
+    for kind in ("orders", "fills", "positions", "account"):
         assert not shape_gaps(recorded[kind], seen[kind]), kind
 
 
-def socket(on: Set) -> tuple[list[Any], Callable[..., Any], Any]:
-    """Frames received, a function that says something and returns the answer, and the façade's end."""
+def socket(on: Set, query: str = "") -> tuple[list[Any], Callable[..., Any], Any]:
+    """Frames received (SBE as bytes), a function that says something and returns the answer, and the façade's end."""
     frames: list[Any] = []
 
     class Peer:
         def send(self, frame: bytes) -> None:
-            frames.append(json.loads(frame))
+            frames.append(json.loads(frame) if frame.startswith(b"{") else frame)
 
         def close(self, reason: str) -> None:
             frames.append(reason)
 
-    end = on.facade.connect(HttpRequest("GET", "/v1"), Peer())
+    end = on.facade.connect(HttpRequest("GET", f"/v1?{query}"), Peer())
 
     def say(method: str, **params: str) -> Any:
         end.on_frame(json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": len(frames)}).encode())
-        return next(f for f in reversed(frames) if "id" in f)
+        return next(f for f in reversed(frames) if isinstance(f, dict) and "id" in f)
 
     return frames, say, end
 
@@ -584,7 +584,7 @@ async def test_funding_history_and_index_agree_with_what_a_position_pays(on: Set
 
 async def test_readers_who_come_at_different_times_know_the_same_book(on: Set) -> None:
     assert isinstance(on.clock, SteppedClock)
-    early, late = socket(on), socket(on)
+    early, late = socket(on, wire.SBE_QUERY), socket(on, wire.SBE_QUERY)
     early[1]("subscribe", channel=f"order_book.{BTC}.deltas")
     for step in range(6):
         on.clock.jump(1_000)
@@ -592,16 +592,13 @@ async def test_readers_who_come_at_different_times_know_the_same_book(on: Set) -
             late[1]("subscribe", channel=f"order_book.{BTC}.deltas")
         on.world.advance()
     bids, asks, sequence = on.facade.exchange.book(BTC, 1000)
-    truth = {("BUY", str(float(p))): float(s) for p, s in bids} | {("SELL", str(float(p))): float(s) for p, s in asks}
     for frames, _, _ in (early, late):
-        book: dict[tuple[str, str], float] = {}
-        changes = [f["params"]["data"] for f in frames if "params" in f]
-        start = next(n for n, change in enumerate(changes) if change["update_type"] == "s")
+        changes = [wire.to_book_levels(f) for f in frames if isinstance(f, bytes)]
+        start = next(n for n, change in enumerate(changes) if change.is_whole)
+        book: tuple[dict[int, int], dict[int, int]] = ({}, {})
         for change in changes[start:]:
-            for level in (*change["inserts"], *change["updates"]):
-                book[level["side"], str(float(level["price"]))] = float(level["size"])
-            for level in change["deletes"]:
-                del book[level["side"], str(float(level["price"]))]
-        assert book == truth and changes[-1]["seq_no"] == sequence
-        numbers = [change["seq_no"] for change in changes[start:]]
-        assert numbers == list(range(numbers[0], sequence + 1))
+            for side, levels in zip(book, (change.bids, change.asks), strict=True):
+                side.update(levels)
+        for side, truth in zip(book, (bids, asks), strict=True):
+            assert {p: s for p, s in side.items() if s} == {int(p * 10**8): int(s * 10**8) for p, s in truth}
+        assert [c.seq_no for c in changes[start:]] == list(range(changes[start].seq_no, sequence + 1))
