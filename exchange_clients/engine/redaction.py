@@ -18,6 +18,7 @@ _NAMES = (
     r"(?:\w*_?signature|sig|sign|\w*secret\w*|\w*private_?key|pass(?:word|phrase)?|\w*api_?key|authori[sz]ation|auth|bearer|jwt"
     r"|\w*_?token|\w*listen_?key|cookie|mnemonic|seed)"
 )
+_WORDS = ("sig", "secret", "key", "pass", "auth", "bearer", "jwt", "token", "cookie", "mnemonic", "seed")
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _MEMBER = re.compile(rf'("{_NAMES}"\s*:\s*)({_STRING}|\{{[^{{}}]*\}}|\[[^\[\]]*\])', re.IGNORECASE)
 _LONG_STRING = re.compile(rf'"((?:[^"\\]|\\.){{{SECRET_CHARS_MIN},}})"')
@@ -32,8 +33,12 @@ def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
     """JSON or other text without secrets; everything else stays as it is, character by character. `secrets`: known ones."""
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
-    text = _MEMBER.sub(lambda member: member[1] + _LONG_STRING.sub(_hidden, member[2]), text)
-    return _BEARER.sub(rf"\1{HIDDEN}", _JWT.sub(rf"\1.{HIDDEN}", text))
+    lower = text.lower()
+    if any(word in lower for word in _WORDS):  # most frames hold none, and looking for members is dear
+        text = _MEMBER.sub(lambda member: member[1] + _LONG_STRING.sub(_hidden, member[2]), text)
+    if "eyJ" in text:
+        text = _JWT.sub(rf"\1.{HIDDEN}", text)
+    return _BEARER.sub(rf"\1{HIDDEN}", text) if "bearer" in lower else text
 
 
 def redact_headers(headers: Mapping[str, str], secrets: Iterable[str] = ()) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from exchange_clients.engine.endpoint import Meter
 from exchange_clients.engine.rate_limit import RateLimit, RateLimits
-from exchange_clients.engine.shared_rate_limit import SharedRateLimits
+from exchange_clients.engine.shared_rate_limit import LOCKED_WAIT_S, SharedRateLimits
 from exchange_clients.errors import RateLimited
 
 METER = Meter("weight", capacity=10, window_s=60)
@@ -111,3 +112,38 @@ async def test_a_broken_file_counts_as_empty(tmp_path: Path) -> None:
     (file,) = list(tmp_path.iterdir())  # noqa: ASYNC240  # a test may block
     file.write_bytes(b'{"taken": [[1,')
     await limits.take("venue", "call", METER, "", 10)
+
+
+async def test_a_file_that_was_removed_is_made_again_and_one_that_is_held_is_waited_for(tmp_path: Path) -> None:
+    import fcntl
+
+    limits, other = SharedRateLimits(tmp_path), SharedRateLimits(tmp_path)
+    await limits.take("venue", "call", METER, "", 10)
+    (file,) = list(tmp_path.iterdir())  # noqa: ASYNC240
+    now = asyncio.get_running_loop().time()
+    with file.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert other.try_take("venue", METER, "", 1, 1.0, now) == LOCKED_WAIT_S
+    assert other.try_take("venue", METER, "", 1, 1.0, now) > 1
+    file.unlink()
+    assert limits.try_take("venue", METER, "", 10, 1.0, now) == 0
+    assert other.try_take("venue", METER, "", 1, 1.0, now) > 1
+
+
+async def test_what_is_from_before_a_reboot_counts_as_nothing(tmp_path: Path) -> None:
+    limits = SharedRateLimits(tmp_path)
+    assert limits.try_take("venue", METER, "", 10, 1.0, 90_000.0) == 0
+    assert limits.try_take("venue", METER, "", 10, 1.0, 5.0) == 0
+    assert limits.try_take("venue", METER, "", 1, 1.0, 6.0) > 50
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0.1, 4)), max_size=150))
+def test_a_shared_window_never_holds_more_than_the_capacity(steps: list[tuple[float, float]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        limits, now = SharedRateLimits(Path(folder)), 1000.0
+        taken: list[tuple[float, float]] = []
+        for pause, weight in steps:
+            now += pause
+            if limits.try_take("venue", METER, "", weight, 1.0, now) == 0:
+                taken.append((now, weight))
+                assert sum(w for at, w in taken if at > now - METER.window_s) <= METER.capacity + 1e-9
