@@ -39,6 +39,7 @@ async def test_a_day_in_short(venue: str) -> None:
         assert {o.venue_symbol for o in await on.adapter.current_rates()} == set(on.exchange.listings)
 
         request = await on.request()
+        await on.client.close()  # a server that stops waits for sockets that are open
         await on.vanish()
         with pytest.raises((NotSent, OutcomeUnknown)):
             await on.client.place_order(request)

@@ -102,6 +102,22 @@ def mutated(draw: Draw, body: bytes) -> bytes:
     return _encoded(root[0])
 
 
+def with_each_number_as(body: bytes, odd: Any) -> dict[str, bytes]:
+    """`body` once for every field that holds a number, with `odd` in its place. By the field's path."""
+    try:
+        names = sorted(_fields([msgspec.json.decode(body)]))
+    except msgspec.DecodeError:
+        return {}
+    found = {}
+    for name in names:
+        root = [msgspec.json.decode(body)]
+        holder, key = _fields(root)[name][0]
+        if _is_number(holder[key]):
+            holder[key] = odd
+            found[name] = _encoded(root[0])
+    return found
+
+
 def _fields(root: list[Any]) -> dict[str, list[tuple[Any, Any]]]:
     """Where each field of a tree stands, the first few times: rows of a list are alike, so its fields are drawn, not its rows."""
     found: dict[str, list[tuple[Any, Any]]] = {}

@@ -18,7 +18,7 @@ from exchange_clients.errors import ExchangeError, OutcomeUnknown
 from exchange_clients.sandbox.virtual_loop import run_virtual
 from tests.fuzz.conftest import EFFORT
 from tests.fuzz.corpus import ACTS, READS, Corpus, Scene, key
-from tests.fuzz.mutations import HEADERS, STATUSES, mutated
+from tests.fuzz.mutations import HEADERS, STATUSES, mutated, with_each_number_as
 from tests.fuzz.soundness import assert_sound
 
 PATIENCE_S = 3_600
@@ -98,6 +98,19 @@ def test_any_reply_gives_values_or_an_exchange_error(words: Corpus, data: st.Dat
         assert said.venue == words.venue and str(said)
     else:
         assert_sound(said)
+
+
+def test_every_number_of_every_reply_once_as_nan(words: Corpus) -> None:
+    """No chance here: a field that lets NaN through is found."""
+    for verb, play in words.plays.items():
+        for at, (_, good) in enumerate(play.replies):
+            for field, body in with_each_number_as(good.body, "NaN").items():
+                said = ask(words, verb, ScriptedHttp(play.replies, at, HttpResponse(good.status, body, good.headers)))
+                try:
+                    if not isinstance(said, ExchangeError):
+                        assert_sound(said)
+                except AssertionError as unsound:
+                    raise AssertionError(f"{verb}, reply {at}, {field}: {unsound}") from unsound
 
 
 @EFFORT
