@@ -31,11 +31,18 @@ HOUR_MS = 3_600_000
 CLOID = "0x000000000000000000000000000000aa"
 
 
+class StillClock(SystemClock):
+    """Stands still until `market_origin_ms` is moved."""
+
+    def now_ms(self) -> int:
+        return self.market_origin_ms
+
+
 class Site:
     """A façade with one funded account, and requests signed with its throw-away key."""
 
     def __init__(self) -> None:
-        self.clock = SystemClock(1.0, SystemClock().now_ms(), START_MS)
+        self.clock = StillClock(1.0, 0, START_MS)
         self.world = World.build(["hyperliquid"], ModelPrices(7, START_MS - 6 * HOUR_MS), self.clock, seed=7)
         facade = self.world.facades["hyperliquid"]
         assert isinstance(facade, HyperliquidSandbox)
