@@ -56,6 +56,7 @@ class HyperliquidClient(VenueClient):
         if acts_for.lower() != leader.lower():
             detail = f"private_key is that of {signer or 'nobody'}, which may not act for {account} ({wanted.role} of {leader})"
             raise errors.AuthenticationFailed(self.venue, "verify_access", detail)
+        self._dialect.account_role = wanted
 
     async def fetch_instruments(self) -> Sequence[Instrument]:
         return wire.to_instruments(await self._info(common.META))

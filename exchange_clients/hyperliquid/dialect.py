@@ -51,7 +51,7 @@ class HyperliquidDialect(Dialect):
         self.signer_address = self._signer.address if self._signer is not None else ""
         world = f" {id(wiring.clock)}" if wiring.environment is Environment.SANDBOX else ""  # a sandbox has a time of its own
         self._nonces = NonceSource.of(f"{wire.VENUE} {wiring.environment}{world}", self.signer_address)
-        self._role = wire.UserRole("user") if self.account in ("", self.signer_address) else None
+        self.account_role = wire.UserRole("user") if self.account in ("", self.signer_address) else None
 
     async def role(self, address: str) -> wire.UserRole:
         """What an address is at the venue."""
@@ -59,12 +59,14 @@ class HyperliquidDialect(Dialect):
         return found
 
     async def prepare(self, call: Call) -> None:
-        if self._role is not None or not call.endpoint.private:
+        if self.account_role is not None or not call.endpoint.private:
             return
         try:
-            self._role = await self.role(self.account)
+            self.account_role = await self.role(self.account)
         except (errors.ProtocolViolation, errors.Refused):
-            self._role = wire.UserRole("user")  # where roles can't be told (a node of one's own), there is nobody to act for
+            self.account_role = wire.UserRole(
+                "user"
+            )  # where roles can't be told (a node of one's own), there is nobody to act for
         except errors.ExchangeError as error:
             detail = f"whether {self.account} is a sub-account could not be learnt ({error.detail}); nothing was sent"
             raise errors.NotSent(wire.VENUE, call.endpoint.name, detail) from error
@@ -79,7 +81,7 @@ class HyperliquidDialect(Dialect):
             raise errors.Misconfigured(wire.VENUE, call.endpoint.name, "acting needs the credential private_key")
         now_ms = self._clock.now_ms()
         nonce, expires_ms = self._nonces.next(now_ms), now_ms + self._clock.wire_ms(EXPIRES_MS)
-        vault = self.account if self._role is not None and self._role.role in NAMED_ACCOUNTS else None
+        vault = self.account if self.account_role is not None and self.account_role.role in NAMED_ACCOUNTS else None
         signature = self._signer.sign_action(call.payload, nonce, self._mainnet, vault, expires_ms)
         action = {"action": call.payload, "nonce": nonce, "signature": signature}
         return request.with_json({**action, "vaultAddress": vault, "expiresAfter": expires_ms})

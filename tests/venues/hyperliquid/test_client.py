@@ -166,6 +166,17 @@ async def test_an_agent_of_the_master_acts_for_the_sub_account(today: Day) -> No
 
 
 @told()
+async def test_what_the_account_is_is_asked_once(today: Day) -> None:
+    """userRole costs 60 of 1200, and a first order should not wait for it once access was verified."""
+    agent = enrol_agent(today.facade, today.user, START_MS + HOUR_MS)
+    client, line = overheard(today, private_key=agent)
+    await client.verify_access()
+    for _ in range(2):
+        await client.place_order(await today.request())
+    assert [body.get("user") for body in line.sent if body.get("type") == "userRole"] == [Signer(agent).address, today.user]
+
+
+@told()
 async def test_nobody_acts_for_a_strangers_account(today: Day) -> None:
     other = today.world.enrol("hyperliquid", "other", Decimal(500))["account_address"]
     for kind in ("subAccount", "vault"):
