@@ -166,15 +166,15 @@ class HyperliquidClient(VenueClient):
         """Five levels a side every half second; twenty come every five seconds only, too seldom to trade on (read those)."""
         symbol, provenance = instrument.symbol, self._provenance
 
-        def on_frame(frame: wire.L2BookFrame) -> tuple[domain.BookEvent]:
+        def on_book(told: wire.L2Book) -> tuple[domain.BookEvent]:
             """{"channel":"l2Book","data":{"coin":"BTC","time":…,"levels":[[{"px":"90000","sz":"1","n":1}],[…]],"fast":true}}"""
-            book = wire.to_book(frame.data, symbol, provenance)
+            book = wire.to_book(told, symbol, provenance)
             if book.is_crossed():
                 raise Gap("the book crosses")
             return (domain.BookEvent(book),)
 
         which = {"coin": instrument.venue_symbol, "fast": True}
-        return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, f"book {symbol}", which, on_frame), depth=depth)
+        return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, f"book {symbol}", which, on_book), depth=depth)
 
     def stream_orders(self) -> EventStream[domain.OrderEvent | domain.Connectivity]:
         def on_frame(frame: wire.OrderUpdatesFrame) -> Iterator[domain.OrderEvent | Blind]:
