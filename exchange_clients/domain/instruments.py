@@ -5,10 +5,11 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 import msgspec
 
 from exchange_clients.domain.assets import Asset
-from exchange_clients.domain.numbers import decimal_of, exact
+from exchange_clients.domain.numbers import EXACT, decimal_of, exact
 from exchange_clients.domain.side import Side
 
 EXPONENT_MAX = 40
+_ONE = Decimal(1)
 
 
 class PriceRule(msgspec.Struct, frozen=True):
@@ -121,14 +122,13 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
-@exact
 def plain(number: Decimal) -> Decimal:
     """The same number without trailing zeros or exponent; minus zero becomes zero."""
-    if number == 0:
+    if not number:
         return Decimal(0)
-    normal = number.normalize()
+    normal = EXACT.normalize(number)
     exponent = normal.as_tuple().exponent
-    return normal.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else normal
+    return EXACT.quantize(normal, _ONE) if isinstance(exponent, int) and exponent > 0 else normal
 
 
 def wire_text(number: Decimal) -> str:
