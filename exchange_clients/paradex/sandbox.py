@@ -12,11 +12,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from exchange_clients.domain.account import FeeRates
-from exchange_clients.domain.assets import identify
-from exchange_clients.domain.instruments import Instrument, PriceRule, wire_text
-from exchange_clients.domain.orders import OrderStatus, TimeInForce
-from exchange_clients.domain.side import Side
+from exchange_clients.domain import FeeRates, Instrument, OrderStatus, PriceRule, Side, TimeInForce, identify, wire_text
 from exchange_clients.engine import sbe
 from exchange_clients.engine.endpoint import Endpoint, Meter
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
@@ -26,6 +22,7 @@ from exchange_clients.paradex.signing import Messages
 from exchange_clients.sandbox import exchange as world
 from exchange_clients.sandbox.accounts import FeeToken
 from exchange_clients.sandbox.book_deltas import BookDelta, BookDeltas
+from exchange_clients.sandbox.candles import candles
 from exchange_clients.sandbox.facade import FacadeSocket, Peer, account_seed
 from exchange_clients.sandbox.pages import page_below
 from exchange_clients.sandbox.routed import Feed, Refusal, RoutedFacade
@@ -74,31 +71,15 @@ SYSTEM_TIME = Endpoint("system time", "GET", "/system/time", None, common.PER_AD
 BBO = Endpoint("bbo", "GET", "/bbo/{market}", None, common.PER_ADDRESS)
 INTERACTIVE = Endpoint("interactive book", "GET", "/orderbook/{market}/interactive", None, common.PER_ADDRESS)
 KLINES = Endpoint("klines", "GET", "/markets/klines", None, common.PER_ADDRESS)
-MARGIN = Endpoint("margin", "GET", "/account/margin", None, common.READS, private=True, also=((common.PER_ADDRESS, 1),))
 # What the vendor's SDK asks for before it starts (paradex-py, api/models.py: SystemConfig; OpenAPI: SystemConfigResponse).
-ADDRESSES: tuple[str, ...] = (
-    "paraclear_address",
-    "oracle_address",
-    "l1_core_contract_address",
-    "l1_operator_address",
-    "l1_relayer_address",
+CONFIG = {"starknet_chain_id": CHAIN, "paraclear_account_hash": ACCOUNT_HASH, "paraclear_account_proxy_hash": PROXY_HASH}
+CONFIG |= {"paraclear_evm_account_hash": ACCOUNT_HASH} | msgspec.json.decode(
+    b'{"environment":"sandbox","l1_chain_id":"11155111","paraclear_decimals":8,"bridged_tokens":[],"liquidation_fee":"0.2",'
+    b'"paraclear_address":"0x1","oracle_address":"0x1","l1_core_contract_address":"0x1","l1_operator_address":"0x1",'
+    b'"l1_relayer_address":"0x1","l2_relayer_address":"0x1","universal_deployer_address":"0x1","block_explorer_url":"http://0x1",'
+    b'"dime_staking_contract_address":"0x1","starknet_gateway_url":"http://0x1","starknet_fullnode_rpc_url":"http://0x1",'
+    b'"starknet_fullnode_rpc_base_url":"http://0x1","assets_limit_per_account":550}'
 )
-ADDRESSES += ("l2_relayer_address", "universal_deployer_address", "dime_staking_contract_address")
-URLS = ("block_explorer_url", "starknet_gateway_url", "starknet_fullnode_rpc_url", "starknet_fullnode_rpc_base_url")
-CONFIG = {
-    "environment": "sandbox",
-    "starknet_chain_id": CHAIN,
-    "l1_chain_id": "11155111",
-    "paraclear_decimals": 8,
-    "paraclear_account_hash": ACCOUNT_HASH,
-    "paraclear_evm_account_hash": ACCOUNT_HASH,
-    "paraclear_account_proxy_hash": PROXY_HASH,
-    **dict.fromkeys(ADDRESSES, "0x1"),
-    **dict.fromkeys(URLS, "http://sandbox.invalid"),
-    "bridged_tokens": [],
-    "assets_limit_per_account": 550,
-    "liquidation_fee": "0.2",
-}
 # Weekdays at 04:30 UTC; orders outside 5 bps of the fair price are cancelled (docs: trading/maintenance-mode, August 2026).
 RELEASE = DailyRelease(4 * 3_600_000 + 1_800_000, cancel_only_ms=120_000, post_only_ms=120_000, price_band=Decimal("0.0005"))
 SYSTEM = {Phase.OPEN: "ok", Phase.CANCEL_ONLY: "cancel_only", Phase.POST_ONLY: "post_only"}
@@ -216,7 +197,7 @@ class ParadexSandbox(RoutedFacade):
                 common.ACCOUNT: lambda ask: self.summary(ask.account),
                 common.ACCOUNT_INFO: self._account_info,
                 common.SET_MARGIN: self._set_margin,
-                MARGIN: self._margin,
+                common.MARGIN: self._margin,
             },
         )
 
@@ -582,14 +563,9 @@ class ParadexSandbox(RoutedFacade):
 
     def _klines(self, ask: Ask) -> dict[str, Any]:
         """[start, open, high, low, close, volume] by the mark price; nobody knows the volume of a minute here."""
-        step_ms, market = int(ask.query["resolution"]) * 60_000, ask.query["symbol"]
-        start_ms, end_ms = (int(ask.query[name]) for name in ("start_at", "end_at"))
-        starts = range(-(-start_ms // step_ms) * step_ms, min(end_ms, self.clock.now_ms()), step_ms)[:ROWS_MAX]
-        states = [
-            (at, self.exchange.find_state(market, at), self.exchange.find_state(market, at + step_ms - 1)) for at in starts
-        ]
-        ends = [(at, float(first.mark), float(last.mark)) for at, first, last in states if first and last]
-        return {"results": [[at, first, max(first, last), min(first, last), last, 0] for at, first, last in ends]}
+        first_ms, last_ms = (int(ask.query[name]) for name in ("start_at", "end_at"))
+        found = candles(self.exchange, ask.query["symbol"], first_ms, last_ms - 1, int(ask.query["resolution"]) * 60_000)
+        return _results([c.open_ms, *map(float, (c.open, c.high, c.low, c.close)), 0] for c in found)
 
     def _funding_data(self, ask: Ask) -> dict[str, Any]:
         """One observation per five minutes (the venue: one per second or so), as far back as prices go.
@@ -671,7 +647,7 @@ def _page(rows: Iterable[dict[str, Any]], ask: Ask, key: str = "id") -> dict[str
     return {"next": None if end is None else urlsafe_b64encode(b"%d" % end).decode(), "prev": None, **_results(page)}
 
 
-def _results(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def _results(rows: Iterable[Any]) -> dict[str, Any]:
     """A list as the venue's Go server writes it: null when empty."""
     return {"results": list(rows) or None}
 

@@ -138,7 +138,7 @@ async def test_more_public_figures_than_we_read_are_there_for_clients_that_do(on
     path = f"/v1/markets/klines?symbol={BTC}&resolution=5&start_at={now_ms - 1}&end_at={now_ms + 1_200_000}"
     on.clock.jump(1_200_000)  # type: ignore[attr-defined]
     rows = on.get(path)[1]["results"]
-    assert len(rows) == 4 and all(low <= first <= high and low <= last <= high for _, first, high, low, last, _ in rows)
+    assert len(rows) == 5 and all(low <= first <= high and low <= last <= high for _, first, high, low, last, _ in rows)
     config = on.get("/v1/system/config")[1]
     needed = "starknet_fullnode_rpc_url starknet_fullnode_rpc_base_url block_explorer_url paraclear_address oracle_address"
     needed += " l1_core_contract_address l1_operator_address liquidation_fee starknet_gateway_url paraclear_evm_account_hash"
