@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -169,7 +169,7 @@ async def run_demo(options: DemoOptions) -> int:
         place = await stack.enter_async_context(
             _sandbox_place(clock, told, "bot", f"http://127.0.0.1:{options.service_port}", "")
         )
-        await _await_service(service, place.service, terminal)
+        await _await_service(service, place.service, terminal, told["ports"])
         report = await _one_bot(
             settings, place, folder / "journal.sqlite3", terminal, stopping, [sandbox, service], DEMO_WITHIN_S
         )
@@ -191,11 +191,20 @@ def _demo_start_ms(options: DemoOptions) -> int:
     """A minute into the tape's first hour in which every venue has prices; without a tape, now."""
     if options.tape is None:
         return SystemClock().now_ms()
-    return TapePrices(options.tape, registry.names()).start_ms + 60_000
+    return TapePrices(options.tape, _demo_venues(options)).start_ms + 60_000
+
+
+def _demo_venues(options: DemoOptions) -> list[str]:
+    """All venues, or those of which the tape knows something; a tape that knows none is refused when it is played."""
+    if options.tape is None:
+        return list(registry.names())
+    tape = TapePrices(options.tape)
+    return [venue for venue in registry.names() if tape.assets(venue)] or list(registry.names())
 
 
 async def _start_sandbox(stack: AsyncExitStack, options: DemoOptions, clock: SystemClock) -> Child:
     command = [sys.executable, "-m", "exchange_clients.sandbox.server", "--until-stdin-closes"]
+    command += ["--venues", ",".join(_demo_venues(options))]
     command += ["--seed", str(options.seed), "--clock", clock.as_text(), "--account", f"bot:{DEMO_BALANCE_USD}"]
     command += ["--tape", str(options.tape)] if options.tape else []
     for fault in options.faults:
@@ -209,6 +218,7 @@ async def _start_service(
     settings = {
         "FUNDING_PORT": str(options.service_port),
         "FUNDING_ENVIRONMENT": "sandbox",
+        "FUNDING_VENUES": ",".join(ports),
         "FUNDING_VENUE_URLS": json.dumps({venue: {"rest": f"http://127.0.0.1:{port}"} for venue, port in ports.items()}),
         "FUNDING_CLOCK": clock.as_text(),
         "FUNDING_DATA_DIR": str(folder / "service"),
@@ -226,7 +236,7 @@ async def _child(stack: AsyncExitStack, name: str, command: list[str], settings:
     return child
 
 
-async def _await_service(child: Child, service: FundingServiceClient, terminal: Terminal) -> None:
+async def _await_service(child: Child, service: FundingServiceClient, terminal: Terminal, venues: Collection[str]) -> None:
     """Until the service has rates of every venue and ranks them."""
     deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
     while not await service.ready():
@@ -236,7 +246,7 @@ async def _await_service(child: Child, service: FundingServiceClient, terminal: 
             raise ChildFailed(f"the funding service was not ready within {READY_WITHIN_S:g} s")
         await asyncio.sleep(0.2)
     rates = await service.rates()
-    counts = {venue: sum(venue in by_venue for by_venue in rates.values()) for venue in registry.names()}
+    counts = {venue: sum(venue in by_venue for by_venue in rates.values()) for venue in venues}
     terminal.say("rates collected: " + ", ".join(f"{venue} {count}" for venue, count in counts.items()))
     ranked = await service.opportunities(horizon_hours=DEMO_RANKED_HOURS, min_profit=-1000)
     terminal.show(Ranking(tuple(candidate(opportunity) for opportunity in ranked)))
