@@ -14,7 +14,8 @@ STATE_AGAIN_S = 1.0
 
 
 class AccountStream(Closing):
-    """Positions and balance. `changes` yields connectivity, Balances and Positions (size 0: closed). `whole` reads everything.
+    """Positions and balance. `changes` yields connectivity, Balances, Positions (size 0: closed) and tuples of all Positions that are
+    open. `whole` reads everything.
 
     The whole is read once whenever the stream (re)starts, after the subscription is confirmed: whatever changes meanwhile waits
     in the queue and is applied on top.
@@ -48,6 +49,9 @@ class AccountStream(Closing):
                 return change
             if isinstance(change, Balance):
                 return AccountEvent(self._venue, None, change)
+            if isinstance(change, tuple):
+                self._positions = {position.symbol: position for position in change}
+                return AccountEvent(self._venue, change, None)
             if self._apply(change):
                 return AccountEvent(self._venue, tuple(self._positions.values()), None)
 

@@ -31,7 +31,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     `private`: whether the call needs credentials. `operation`: the venue's own word for it where one path carries several.
     `host`: which of the venue's hosts (Wiring.rest_urls), "" for the usual one. `also`: other budgets that a call draws on, with its
     weight there. `rows_per_unit`: a list that comes back costs one more unit of `meter` for so many rows, known only afterwards.
-    `urgent`: an act that may use the whole of a budget, like a cancellation.
+    `urgent`: an act that may use the whole of a budget, like a cancellation. `strict`: the wire type with its rows, where `reply` leaves
+    them to be read one by one; for whoever compares what comes with what is known.
     """
 
     name: str
@@ -48,6 +49,12 @@ class Endpoint(msgspec.Struct, frozen=True):
     also: tuple[tuple[Meter, float], ...] = ()
     rows_per_unit: int = 0
     urgent: bool = False
+    strict: Any = None
+
+    @property
+    def shape(self) -> Any:
+        """The wire type of a success, down to its rows."""
+        return self.reply if self.strict is None else self.strict
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -78,6 +85,7 @@ class Channel(msgspec.Struct, frozen=True):
     in a frame, so that topics of one channel are told apart without decoding ("" where a dialect's `key` does it). `body`: the type
     of what the frame carries; where it is given, that alone is decoded (the dialect knows where it stands) and handed to handlers.
     `binary`: the venue may send it as something else than JSON, which the dialect's `decoder` reads.
+    `strict`: as of an Endpoint.
     """
 
     name: str
@@ -89,3 +97,9 @@ class Channel(msgspec.Struct, frozen=True):
     keyed_by: bytes = b""
     body: Any = None
     binary: bool = False
+    strict: Any = None
+
+    @property
+    def shape(self) -> Any:
+        """The wire type of a frame, down to its rows."""
+        return self.frame if self.strict is None else self.strict

@@ -22,9 +22,12 @@ URGENT_SHARE = 1.0
 class RateLimit:
     """One meter for one key: at most `capacity` units in any `window_s` seconds, whatever the pattern. Times are loop seconds."""
 
-    def __init__(self, meter: Meter, taken: Iterable[tuple[float, float]] = (), closed_until: float = 0.0) -> None:
-        """`taken`: (time, weight) of earlier uses, oldest first."""
+    def __init__(
+        self, meter: Meter, taken: Iterable[tuple[float, float]] = (), closed_until: float = 0.0, capacity: float | None = None
+    ) -> None:
+        """`taken`: (time, weight) of earlier uses, oldest first. `capacity`: the venue's last word where it is not the meter's."""
         self._meter = meter
+        self.capacity = meter.capacity if capacity is None else capacity
         self.taken = deque(taken)
         self._used = sum(used for _, used in self.taken)
         self.closed_until = closed_until
@@ -32,12 +35,9 @@ class RateLimit:
     def take(self, weight: float, now: float, share: float = 1.0) -> float:
         """Use `weight` now if `share` of the capacity allows it: returns 0. Otherwise the seconds to wait before asking again."""
         meter, taken = self._meter, self.taken
-        while taken and taken[0][0] <= now - meter.window_s:
-            self._used -= taken.popleft()[1]
-        if not taken:
-            self._used = 0.0  # what rounding left over
+        self._forget(now)
         wait = self.closed_until - now
-        room = max(meter.capacity * share, weight) - weight - self._used
+        room = max(self.capacity * share, weight) - weight - self._used
         for taken_at, used in taken:
             if room >= 0:
                 break
@@ -53,6 +53,25 @@ class RateLimit:
         """`weight` was used, whether it was allowed or not."""
         self.taken.append((now, weight))
         self._used += weight
+
+    def learn(self, left: float, capacity: float, now: float) -> None:
+        """The venue said what is `left` of which `capacity`. What it counts beyond our own count is taken now.
+
+        Our own count may be ahead of it, with calls that are still on their way; so it is never lowered.
+        """
+        self._forget(now)
+        self.capacity = capacity
+        unseen = capacity - left - self._used
+        if unseen > 0:
+            self.taken.append((now, unseen))
+            self._used += unseen
+
+    def _forget(self, now: float) -> None:
+        """Let go of what is older than the window."""
+        while self.taken and self.taken[0][0] <= now - self._meter.window_s:
+            self._used -= self.taken.popleft()[1]
+        if not self.taken:
+            self._used = 0.0  # what rounding left over
 
     def close_for(self, seconds: float, now: float) -> None:
         """The venue said it is too much: nothing before `now` + `seconds`."""
@@ -91,6 +110,10 @@ class RateLimits:
     def try_take(self, venue: str, meter: Meter, key: str, weight: float, share: float, now: float) -> float:
         """Take `weight` at loop time `now` and return 0, or take nothing and return the seconds to wait."""
         return self._limit(venue, meter, key).take(weight, now, share)
+
+    def learn(self, venue: str, meter: Meter, key: str, left: float, capacity: float) -> None:
+        """The venue said, beside a reply, what is left of a budget and how large it is."""
+        self._limit(venue, meter, key).learn(left, capacity, asyncio.get_running_loop().time())
 
     def close_for(self, venue: str, meter: Meter, key: str, seconds: float) -> None:
         """The venue refused for `seconds`."""

@@ -37,9 +37,13 @@ class Dialect:
         """Whom the venue counts this call against in `meter`."""
         return ""
 
+    def draws(self, call: Call) -> tuple[tuple[Meter, float], ...]:
+        """What the call costs: units of its own budget, then of others."""
+        return ((call.endpoint.meter, call.endpoint.weight), *call.endpoint.also)
+
     def spent(self, call: Call, error: ExchangeError) -> Meter:
         """Which of the call's budgets the venue says is spent."""
-        return call.endpoint.meter
+        return self.draws(call)[0][0]
 
     async def prepare(self, call: Call) -> None:
         """Get what signing needs and can't be computed, such as a session token. Runs before every try."""
@@ -105,7 +109,7 @@ class Session:
         endpoint, dialect, limits = call.endpoint, self._dialect, self._wiring.limits
         now = asyncio.get_running_loop().time
         try:
-            for meter, weight in ((endpoint.meter, endpoint.weight), *endpoint.also):
+            for meter, weight in dialect.draws(call):
                 within_s = min(WAIT_S_MAX, deadline - now())
                 await limits.take(self._venue, endpoint.name, meter, dialect.meter_key(call, meter), weight, share, within_s)
         except RateLimited as spent:

@@ -78,7 +78,8 @@ class SharedRateLimits(RateLimits):
     def try_take(self, venue: str, meter: Meter, key: str, weight: float, share: float, now: float) -> float:
         try:
             with self._locked(venue, meter, key, now) as uses:
-                wait = RateLimit(meter, uses.taken, uses.closed_until).take(weight, now, share)
+                allowed = self._limit(venue, meter, key).capacity  # what this process has been told; the uses are everybody's
+                wait = RateLimit(meter, uses.taken, uses.closed_until, allowed).take(weight, now, share)
                 if not wait:
                     uses.add(weight)
                 return wait
@@ -92,6 +93,14 @@ class SharedRateLimits(RateLimits):
         super().debit(venue, meter, key, weight)
         with suppress(OSError), self._locked(venue, meter, key, now) as uses:
             uses.add(weight)
+
+    def learn(self, venue: str, meter: Meter, key: str, left: float, capacity: float) -> None:
+        now = asyncio.get_running_loop().time()
+        super().learn(venue, meter, key, left, capacity)
+        with suppress(OSError), self._locked(venue, meter, key, now) as uses:
+            unseen = capacity - left - sum(used for _, used in uses.taken)
+            if unseen > 0:
+                uses.add(unseen)
 
     def close_for(self, venue: str, meter: Meter, key: str, seconds: float) -> None:
         now = asyncio.get_running_loop().time()

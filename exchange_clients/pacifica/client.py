@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -13,21 +13,27 @@ import msgspec
 from exchange_clients import errors
 from exchange_clients.base import EventStream
 from exchange_clients.domain.account import Balance, FeeRates, Position
+from exchange_clients.domain.assets import identify
 from exchange_clients.domain.events import AccountEvent, BookEvent, Connectivity, FillEvent, OrderEvent
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, wire_text
 from exchange_clients.domain.market import MarketStats, OrderBook, Trade
-from exchange_clients.domain.orders import ByClientId, ByVenueId, Fill, Order, OrderRef, OrderRequest, OrderStatus
+from exchange_clients.domain.numbers import EXACT, text_number
+from exchange_clients.domain.orders import ByClientId, ByVenueId, Fill, Order, OrderRef, OrderRequest, OrderStatus, TimeInForce
+from exchange_clients.engine.account_stream import AccountStream
 from exchange_clients.engine.book_builder import Gap
 from exchange_clients.engine.channel_frames import DataFrame
 from exchange_clients.engine.endpoint import Channel, Endpoint
+from exchange_clients.engine.generations import Generations
 from exchange_clients.engine.paging import pages_by_cursor
-from exchange_clients.engine.stream_dialect import Topic
+from exchange_clients.engine.rows import every, readable
+from exchange_clients.engine.stream_dialect import Blind, Topic
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.pacifica import common, wire
 from exchange_clients.pacifica.dialect import PacificaDialect, PacificaStreams
 from exchange_clients.venue_client import VenueClient
 
+Row = TypeVar("Row")
 MARKET_SLIPPAGE_PERCENT = "5"
 HISTORY_PAGES_MAX = 20
 NOBODYS_ORDER = str(UUID(int=0))
@@ -42,15 +48,24 @@ class PacificaClient(VenueClient):
     def __init__(self, wiring: Wiring) -> None:
         self._streams = PacificaStreams()
         super().__init__(wiring, PacificaDialect(wiring), self._streams)
+        self._listed: dict[str, Instrument | None] = {}
+        self._leverages: dict[str, Decimal] = {}
+        self._spot = Decimal(0)
+        self._generations = Generations()
 
     async def verify_access(self) -> None:
         """No call tells whether a key may act; cancelling an order that can't exist does, and changes nothing."""
-        anywhere = (await self.fetch_instruments())[0]
-        with suppress(errors.OrderNotFound):
-            await self.cancel_order(anywhere, ByClientId(NOBODYS_ORDER))
+        for anywhere in (await self.fetch_instruments())[:1]:
+            with suppress(errors.OrderNotFound):
+                await self.cancel_order(anywhere, ByClientId(NOBODYS_ORDER))
 
     async def fetch_instruments(self) -> Sequence[Instrument]:
-        return wire.to_instruments((await self._session.call(common.INFO)).data)
+        rows = (await self._session.call(common.INFO)).data
+        found = readable(rows, wire.instrument_of)
+        self._listed = {row.symbol: None for row in readable(rows, wire.reader(wire.Named))} | {
+            i.venue_symbol: i for i in found
+        }
+        return found
 
     async def fetch_order_book(self, instrument: Instrument, depth: int = 20) -> OrderBook:
         query = {"symbol": instrument.venue_symbol, "agg_level": 1}
@@ -59,12 +74,13 @@ class PacificaClient(VenueClient):
 
     async def fetch_trades(self, instrument: Instrument, limit: int = 100) -> Sequence[Trade]:
         rows = (await self._session.call(common.TRADES, query={"symbol": instrument.venue_symbol})).data
-        trades = [wire.to_trade(row, instrument.symbol, self._provenance) for row in rows]
-        return sorted(trades, key=lambda trade: trade.time_ms)[-limit:]
+        trades = [wire.to_trade(row, instrument.symbol, self._provenance) for row in readable(rows, wire.reader(wire.TradeRow))]
+        return sorted(trades, key=lambda trade: trade.time_ms)[-limit:] if limit > 0 else []
 
     async def fetch_stats(self) -> Sequence[MarketStats]:
-        perpetuals, rows = await self._perpetuals(), (await self._session.call(common.PRICES)).data
-        return [wire.to_stats(row, self._provenance) for row in rows if row.symbol in perpetuals]
+        rows, now_ms = wire.price_rows((await self._session.call(common.PRICES)).data), self._clock.now_ms()
+        ours = await self._ours(row.symbol for row in rows)
+        return [wire.to_stats(row, now_ms, self._provenance) for row in rows if row.symbol in ours]
 
     async def _place(self, request: OrderRequest) -> Order:
         order: dict[str, Any] = {
@@ -77,27 +93,38 @@ class PacificaClient(VenueClient):
             order["client_order_id"] = request.client_order_id
         if request.price is None:
             order["slippage_percent"] = MARKET_SLIPPAGE_PERCENT
-            reply = await self._session.call(common.CREATE_MARKET_ORDER, payload=order)
+            reply = await self._session.call(common.CREATE_MARKET_ORDER, payload=order, urgent=request.urgent)
         else:
             order |= {"price": wire_text(request.price), "tif": wire.TIF[request.time_in_force]}
-            reply = await self._session.call(common.CREATE_ORDER, payload=order)
+            reply = await self._session.call(common.CREATE_ORDER, payload=order, urgent=request.urgent)
         now_ms = self._clock.now_ms()  # the answer names the order and nothing else; it is matched a moment later
-        return request.reported(OrderStatus.PENDING, now_ms, venue_order_id=str(reply.data.order_id), filled=Decimal(0))
+        placed = request.reported(OrderStatus.PENDING, now_ms, venue_order_id=str(reply.data.order_id), filled=Decimal(0))
+        self._generations.followed([placed])
+        return placed
 
     async def _cancel(self, instrument: Instrument, ref: OrderRef) -> None:
         which = {"order_id": wire.to_order_id(ref)} if isinstance(ref, ByVenueId) else {"client_order_id": ref.id}
         await self._session.call(common.CANCEL_ORDER, payload={"symbol": instrument.venue_symbol, **which})
 
     async def _amend(self, order: Order, instrument: Instrument, price: Decimal, size: Decimal) -> Order:
-        """The venue puts a new order of the amount sent in the place of the old one, so what filled already is left out of it.
+        """The venue cancels the order and puts a new one, always post-only, of the amount sent in its place.
 
-        A fill that happens on the way there is not: the two orders together can then fill more than `size`.
+        What filled already is left out of that amount. A fill that happens on the way there is not: the two together can then fill
+        more than `size`. An amendment across the book cancels the order and then refuses the new one: ask how it ended.
         """
-        which = {"symbol": instrument.venue_symbol, "order_id": int(order.venue_order_id)}
-        edit = {**which, "price": wire_text(price), "amount": wire_text(size - order.filled)}
-        reply = await self._session.call(common.EDIT_ORDER, payload=edit)
-        new_id, state, now_ms = str(reply.data.order_id), OrderStatus.PENDING, self._clock.now_ms()
-        return msgspec.structs.replace(order, venue_order_id=new_id, price=price, size=size, status=state, updated_ms=now_ms)
+        which = {"symbol": instrument.venue_symbol, "order_id": wire.to_order_id(ByVenueId(order.venue_order_id))}
+        edit = {**which, "price": wire_text(price), "amount": wire_text(EXACT.subtract(size, order.filled))}
+        new_id = str((await self._session.call(common.EDIT_ORDER, payload=edit)).data.order_id)
+        self._generations.replaced(order, new_id)
+        return msgspec.structs.replace(
+            order,
+            venue_order_id=new_id,
+            price=price,
+            size=size,
+            status=OrderStatus.PENDING,
+            time_in_force=TimeInForce.POST_ONLY,
+            updated_ms=self._clock.now_ms(),
+        )
 
     async def _cancel_all(self, instrument: Instrument | None) -> None:
         which = {"all_symbols": True} if instrument is None else {"all_symbols": False, "symbol": instrument.venue_symbol}
@@ -107,44 +134,46 @@ class PacificaClient(VenueClient):
         """The venue lets leverage only rise while a position is open."""
         payload = {"symbol": instrument.venue_symbol, "leverage": leverage}
         await self._session.call(common.UPDATE_LEVERAGE, payload=payload)
+        self._leverages[instrument.venue_symbol] = Decimal(leverage)
 
     async def _fetch_order(self, instrument: Instrument, ref: OrderRef) -> Order:
         """By client id the venue has no lookup: the open orders are searched, then the latest HISTORY_PAGES_MAX pages of all."""
-        if isinstance(ref, ByVenueId):
-            events = (await self._session.call(common.ORDER_EVENTS, query={"order_id": wire.to_order_id(ref)})).data
-            if events:
-                return wire.to_order_of(events)
-        elif (row := await self._find(ref.id)) is not None:
-            return wire.to_order(row)
-        raise errors.OrderNotFound(self.venue, "fetch_order", f"the venue knows no order {ref.id} now")
+        found = await self._by_id(wire.to_order_id(ref)) if isinstance(ref, ByVenueId) else await self._by_name(ref.id)
+        if found is None:
+            raise errors.OrderNotFound(self.venue, "fetch_order", f"the venue knows no order {ref.id} now")
+        for earlier in self._generations.unsettled(found.venue_order_id):
+            if (before := await self._by_id(int(earlier))) is not None:
+                self._generations.whole(before)
+        return self._generations.whole(found)
 
     async def fetch_open_orders(self, instrument: Instrument | None = None) -> Sequence[Order]:
-        rows = (await self._of_account(common.ORDERS)).data
-        wanted = await self._perpetuals() if instrument is None else {instrument.venue_symbol}
-        return [wire.to_order(row) for row in rows if row.symbol in wanted]
+        rows = await self._own_rows(common.ORDERS, wire.OrderRow, (await self._of_account(common.ORDERS)).data)
+        orders = [wire.to_order(row) for row in rows if instrument is None or row.symbol == instrument.venue_symbol]
+        return [self._generations.whole(order) for order in orders]
 
     async def fetch_fills(self, instrument: Instrument | None = None, since_ms: int = 0) -> Sequence[Fill]:
         symbol = None if instrument is None else instrument.venue_symbol
-        rows = await self._pages(common.TRADES_HISTORY, since_ms, symbol=symbol, start_time=since_ms or None)
-        wanted = await self._perpetuals() if instrument is None else {instrument.venue_symbol}
-        return [wire.to_fill(row) for row in rows if row.symbol in wanted]
+        rows = await self._pages(common.TRADES_HISTORY, wire.FillRow, since_ms, symbol=symbol, start_time=since_ms or None)
+        return [wire.to_fill(row) for row in rows if symbol in (None, row.symbol)]
 
     async def fetch_positions(self) -> Sequence[Position]:
-        rows = (await self._of_account(common.POSITIONS)).data
+        """Three calls, or one when nothing is held: the list of positions knows neither mark nor leverage."""
+        rows = await self._own_rows(common.POSITIONS, wire.PositionRow, (await self._of_account(common.POSITIONS)).data)
         if not rows:
             return []
-        marks = {row.symbol: row.mark for row in (await self._session.call(common.MARKS)).data}
-        settings = (await self._of_account(common.SETTINGS)).data
-        changed = settings.margin_settings if isinstance(settings, wire.Settings) else settings
-        leverages = {i.venue_symbol: i.max_leverage for i in await self.fetch_instruments()}  # what holds until changed
-        leverages |= {setting.symbol: setting.leverage for setting in changed}
-        return [wire.to_position(row, marks.get(row.symbol), leverages.get(row.symbol)) for row in rows if row.amount]
+        marks = {
+            row.symbol: text_number(str(row.mark)) for row in wire.price_rows((await self._session.call(common.PRICES)).data)
+        }
+        await self._read_leverages()
+        return [self._position(row, marks.get(row.symbol)) for row in rows if row.amount]
 
     async def fetch_balance(self) -> Balance:
-        return wire.to_balance((await self._of_account(common.ACCOUNT)).data)
+        account = (await self._of_account(common.ACCOUNT)).data
+        self._spot = account.spot
+        return wire.to_balance(account)
 
     async def fetch_funding_payments(self, instrument: Instrument, since_ms: int = 0) -> Sequence[FundingPayment]:
-        rows = await self._pages(common.FUNDING_HISTORY, since_ms)
+        rows = await self._pages(common.FUNDING_HISTORY, wire.PaymentRow, since_ms)
         return [wire.to_payment(row) for row in rows if row.symbol == instrument.venue_symbol]
 
     async def fetch_fee_rates(self, instrument: Instrument | None = None) -> FeeRates:
@@ -172,37 +201,64 @@ class PacificaClient(VenueClient):
         return self._stream.subscribe(topic, depth=depth)
 
     def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
-        def on_frame(frame: DataFrame[list[wire.OrderRow]]) -> list[OrderEvent]:
-            return [OrderEvent(wire.to_order(row)) for row in frame.data]
+        def told(row: wire.OrderRow) -> OrderEvent:
+            return OrderEvent(self._generations.whole(wire.to_order(row)))
 
-        return self._stream.subscribe(self._own(common.ORDERS_CHANNEL, "orders", on_frame))
+        return self._stream.subscribe(self._own(common.ORDERS_CHANNEL, "orders", self._each(wire.OrderUpdate, told)))
 
     def stream_fills(self) -> EventStream[FillEvent | Connectivity]:
-        def on_frame(frame: DataFrame[list[wire.FillRow]]) -> list[FillEvent]:
-            return [FillEvent(wire.to_fill(row)) for row in frame.data]
+        def told(row: wire.FillRow) -> FillEvent:
+            return FillEvent(wire.to_fill(row))
 
-        return self._stream.subscribe(self._own(common.FILLS_CHANNEL, "fills", on_frame))
+        return self._stream.subscribe(self._own(common.FILLS_CHANNEL, "fills", self._each(wire.FillUpdate, told)))
 
     def stream_account(self) -> EventStream[AccountEvent | Connectivity]:
-        def on_positions(frame: DataFrame[list[wire.PositionRow]]) -> tuple[AccountEvent]:
-            return (AccountEvent(self.venue, tuple(wire.to_position(row) for row in frame.data if row.amount), None),)
+        """The channels know no mark, so the result of a position is known when the stream (re)starts and not between."""
+        held: tuple[Position, ...] = ()
 
-        def on_account(frame: DataFrame[wire.AccountUpdate]) -> tuple[AccountEvent]:
+        def on_positions(frame: DataFrame[list[msgspec.Raw]]) -> Iterable[Any]:
+            nonlocal held
+            told = list(self._each(wire.PositionUpdate, self._position)(frame))
+            odd = [event for event in told if isinstance(event, Blind)]
+            held = held if odd else tuple(position for position in told if position.size)
+            return odd or (held,)
+
+        def on_leverage(frame: DataFrame[wire.LeverageUpdate]) -> Iterable[Any]:
+            nonlocal held
             new = frame.data
-            balance = Balance(
-                venue=self.venue,
-                asset=wire.QUOTE,
-                wallet=new.balance,
-                equity=new.equity,
-                available=new.spendable,
-                updated_ms=new.updated_at,
-            )
-            return (AccountEvent(self.venue, None, balance),)
+            self._leverages[new.symbol] = new.leverage
+            changed = identify(new.symbol).base
+            held = tuple(msgspec.structs.replace(p, leverage=new.leverage) if p.symbol == changed else p for p in held)
+            return (held,)
 
-        return self._stream.subscribe(
+        def on_account(frame: DataFrame[wire.AccountUpdate]) -> Iterable[Any]:
+            return (wire.to_balance_of(frame.data, self._spot),)
+
+        changes = self._stream.subscribe(
             self._own(common.POSITIONS_CHANNEL, "positions", on_positions),
+            self._own(common.LEVERAGE_CHANNEL, "leverages", on_leverage),
             self._own(common.ACCOUNT_CHANNEL, "account", on_account),
         )
+        return AccountStream(self.venue, changes, self._whole)
+
+    async def _whole(self) -> tuple[Sequence[Position], Balance]:
+        positions = await self.fetch_positions()
+        if not positions:
+            await self._read_leverages()
+        return positions, await self.fetch_balance()
+
+    def _each(self, kind: type[Row], told: Callable[[Row], Any]) -> Callable[[DataFrame[list[msgspec.Raw]]], Iterator[Any]]:
+        """What is told of each row about a perpetual; one that can't be read blinds for a moment, and the others are told."""
+        read = wire.reader(kind, lambda row: self._is_ours(row.symbol), wire.ShortNamed)
+
+        def on_frame(frame: DataFrame[list[msgspec.Raw]]) -> Iterator[Any]:
+            for raw in frame.data:
+                try:
+                    yield from map(told, every([raw], read, self.venue, "stream"))
+                except errors.ProtocolViolation as odd:
+                    yield Blind(odd.detail)
+
+        return on_frame
 
     def _own(self, channel: Channel, name: str, handler: Callable[[Any], Iterable[Any]]) -> Topic:
         return self._streams.topic(channel, name, {"account": self._account()}, handler)
@@ -210,31 +266,73 @@ class PacificaClient(VenueClient):
     def _account(self) -> str:
         return self._credential("account")
 
-    async def _perpetuals(self) -> set[str]:
-        """Spot markets share the account's lists with perpetuals."""
-        return {i.venue_symbol for i in await self.fetch_instruments()}
+    def _is_ours(self, symbol: str) -> bool:
+        """Spot shares the account's lists and channels with perpetuals."""
+        if symbol in self._listed:
+            return self._listed[symbol] is not None
+        return not wire.is_spot_name(symbol)
+
+    async def _ours(self, symbols: Iterable[str]) -> set[str]:
+        """The perpetuals among `symbols`; the list of markets is read again for a name that it did not have."""
+        wanted = set(symbols)
+        if not wanted <= self._listed.keys():
+            await self.fetch_instruments()
+        return {symbol for symbol in wanted if self._listed.get(symbol) is not None}
+
+    async def _own_rows(self, endpoint: Endpoint, kind: type[Row], rows: list[msgspec.Raw]) -> list[Row]:
+        """The account's rows about perpetuals. Raises ProtocolViolation for one of them that can't be read."""
+        await self._ours(row.symbol for row in readable(rows, wire.reader(wire.Named)))
+        return every(rows, wire.reader(kind, lambda row: self._is_ours(row.symbol), wire.Named), self.venue, endpoint.name)
+
+    async def _read_leverages(self) -> None:
+        """Only markets whose setting was changed are listed; the others have their highest."""
+        settings = (await self._of_account(common.SETTINGS)).data
+        changed = settings.margin_settings if isinstance(settings, wire.Settings) else settings
+        self._leverages = {row.symbol: row.leverage for row in changed}
+
+    def _position(self, row: wire.PositionRow, mark: Decimal | None = None) -> Position:
+        listed = self._listed.get(row.symbol)
+        highest = listed.max_leverage if listed is not None else None
+        return wire.to_position(row, mark, self._leverages.get(row.symbol, highest))
 
     async def _of_account(self, endpoint: Endpoint, **query: Any) -> Any:
         return await self._session.call(endpoint, query={"account": self._account(), **query})
 
-    async def _pages(self, endpoint: Endpoint, since_ms: int, **query: Any) -> list[Any]:
+    async def _pages(self, endpoint: Endpoint, kind: type[Row], since_ms: int, **query: Any) -> list[Row]:
         """Rows at or after `since_ms`, oldest first; the venue lists the newest first."""
 
-        async def fetch(cursor: str | None) -> tuple[list[Any], str | None]:
+        async def fetch(cursor: str | None) -> tuple[list[Row], str | None]:
             page = await self._of_account(endpoint, **query, cursor=cursor)
-            return page.data, page.cursor_back_to(since_ms)
+            oldest_ms = min((row.created_at for row in readable(page.data, wire.reader(wire.Dated))), default=0)
+            return await self._own_rows(endpoint, kind, page.data), page.cursor if oldest_ms >= since_ms else None
 
-        rows = {row.history_id: row for row in await pages_by_cursor(fetch, self.venue, endpoint.name)}.values()
-        return sorted((r for r in rows if r.created_at >= since_ms), key=lambda r: (r.created_at, r.history_id))
+        pages: list[Any] = await pages_by_cursor(fetch, self.venue, endpoint.name)
+        rows = {row.history_id: row for row in pages if row.created_at >= since_ms}.values()
+        return sorted(rows, key=lambda row: (row.created_at, row.history_id))
 
-    async def _find(self, client_order_id: str | None) -> wire.OrderRow | None:
+    async def _by_id(self, order_id: int) -> Order | None:
+        events = (await self._session.call(common.ORDER_EVENTS, query={"order_id": order_id})).data
+        rows = every(events, wire.reader(wire.OrderRow), self.venue, common.ORDER_EVENTS.name)
+        return wire.to_order_of(rows) if rows else None
+
+    async def _by_name(self, client_order_id: str) -> Order | None:
+        """The newest of that name: an amended order leaves its name to its successor."""
         page, cursor = await self._of_account(common.ORDERS), None
         for _ in range(HISTORY_PAGES_MAX):
-            found: list[wire.OrderRow] = [row for row in page.data if row.client_order_id == client_order_id]
-            if found:
-                return max(found, key=lambda row: row.order_id)  # an edited order left its id to its successor
+            if found := self._of_name(page, client_order_id):
+                newest = max(found, key=lambda row: row.order_id)
+                if not self._generations.knows(
+                    str(newest.order_id)
+                ):  # from before this client: the latest page tells of others
+                    page = await self._of_account(common.ORDERS_HISTORY)
+                    self._generations.followed([wire.to_order(row) for row in (newest, *self._of_name(page, client_order_id))])
+                return wire.to_order(newest)
             if cursor == "":
                 return None
             page = await self._of_account(common.ORDERS_HISTORY, cursor=cursor)
-            cursor = (page.next_cursor or "") if page.has_more else ""
+            cursor = page.cursor or ""
         return None
+
+    def _of_name(self, page: wire.Rows, client_order_id: str) -> list[wire.OrderRow]:
+        mine = wire.reader(wire.OrderRow, lambda row: row.client_order_id == client_order_id, wire.Labelled)
+        return every(page.data, mine, self.venue, "fetch_order")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from exchange_clients import errors
 from exchange_clients.base import ALL_STREAMS, LIMIT_ORDERS, Capability
 from exchange_clients.domain.account import FeeRates
 from exchange_clients.domain.provenance import Environment
 from exchange_clients.engine.channel_frames import DataFrame
 from exchange_clients.engine.endpoint import Channel, Endpoint, Meter, Retry, SequenceRule
-from exchange_clients.engine.short_names import frame_of_rows
+from exchange_clients.engine.short_names import rows_of
 from exchange_clients.pacifica import wire
 from exchange_clients.pacifica.wire import Reply
 from exchange_clients.spec import Urls, VenueSpec
@@ -26,6 +28,7 @@ SPEC = VenueSpec(
     rest_path="/api/v1",
     websocket_path="/ws",
     credential_fields=("account", "private_key"),
+    credential_fields_optional=("api_config_key",),
     fees=FeeRates(maker=Decimal("0.00015"), taker=Decimal("0.0004")),
     funding_interval_hours=Decimal(1),
     symbol_format="{base}",
@@ -41,45 +44,58 @@ SPEC = VenueSpec(
 )
 
 PER_ADDRESS = Meter("credits per IP", capacity=100, window_s=60)
+PER_KEY = Meter("credits per API config key", capacity=300, window_s=60)
 EXPIRY_WINDOW_MS = 5_000
+BOOK_SILENCE_S_MAX = 10.0  # a book is told every 100 ms, changed or not
 HEAVY, DISPUTED = 12, 3
 """Credits of a heavy GET without an API config key: the documents say 3 to 12 and name no call. Everybody counts histories; some
-public clients count what is DISPUTED too."""
+public clients count what is DISPUTED too. What replies say of the budget corrects the count."""
+WITH_KEY: dict[float, float] = {HEAVY: 3, DISPUTED: 1}
 
 
 def _read(path: str, reply: Any, weight: float = 1) -> Endpoint:
     return Endpoint(path.lstrip("/"), "GET", path, reply, PER_ADDRESS, weight)
 
 
-def _act(path: str, operation: str, reply: Any, weight: float = 1) -> Endpoint:
-    return Endpoint(operation, "POST", path, reply, PER_ADDRESS, weight, Retry.ACT, private=True, operation=operation)
+def _list(path: str, row: type[msgspec.Struct], weight: float = 1) -> Endpoint:
+    return msgspec.structs.replace(_read(path, wire.Rows, weight), strict=rows_of(Reply, row))
 
 
-INFO = _read("/info", Reply[list[wire.Market]], DISPUTED)
-PRICES = _read("/info/prices", Reply[list[wire.PriceRow]], DISPUTED)
-MARKS = Endpoint("marks", "GET", "/info/prices", Reply[list[wire.MarkRow]], PER_ADDRESS, DISPUTED)
+def _own(name: str, row: type[msgspec.Struct], rule: SequenceRule) -> Channel:
+    conflate = rule is SequenceRule.SNAPSHOT
+    return Channel(name, DataFrame[list[msgspec.Raw]], rule, conflate=conflate, strict=rows_of(DataFrame, row))
+
+
+def _act(path: str, operation: str, reply: Any, weight: float = 1, urgent: bool = False) -> Endpoint:
+    about = (operation, "POST", path, reply, PER_ADDRESS, weight, Retry.ACT)
+    return Endpoint(*about, private=True, operation=operation, urgent=urgent)
+
+
+INFO = _list("/info", wire.Market, DISPUTED)
+PRICES = _list("/info/prices", wire.PriceRow, DISPUTED)
 BOOK = _read("/book", Reply[wire.Book], DISPUTED)
-TRADES = _read("/trades", Reply[list[wire.TradeRow]])
-FUNDING_RATE_HISTORY = _read("/funding_rate/history", Reply[list[wire.FundingPoint]], HEAVY)
+TRADES = _list("/trades", wire.TradeRow)
+FUNDING_RATE_HISTORY = _list("/funding_rate/history", wire.FundingPoint, HEAVY)
 ACCOUNT = _read("/account", Reply[wire.Account], DISPUTED)
 SETTINGS = _read("/account/settings", Reply[wire.Settings | list[wire.LeverageSetting]])
-POSITIONS = _read("/positions", Reply[list[wire.PositionRow]], DISPUTED)
-ORDERS = _read("/orders", Reply[list[wire.OrderRow]])
-ORDERS_HISTORY = _read("/orders/history", Reply[list[wire.OrderRow]], HEAVY)
-ORDER_EVENTS = _read("/orders/history_by_id", Reply[list[wire.OrderRow]], DISPUTED)
-TRADES_HISTORY = _read("/trades/history", Reply[list[wire.FillRow]], HEAVY)
-FUNDING_HISTORY = _read("/funding/history", Reply[list[wire.PaymentRow]], HEAVY)
+POSITIONS = _list("/positions", wire.PositionRow, DISPUTED)
+ORDERS = _list("/orders", wire.OrderRow)
+ORDERS_HISTORY = _list("/orders/history", wire.OrderRow, HEAVY)
+ORDER_EVENTS = _list("/orders/history_by_id", wire.OrderRow, DISPUTED)
+TRADES_HISTORY = _list("/trades/history", wire.FillRow, HEAVY)
+FUNDING_HISTORY = _list("/funding/history", wire.PaymentRow, HEAVY)
 CREATE_ORDER = _act("/orders/create", "create_order", Reply[wire.OrderRef])
 CREATE_MARKET_ORDER = _act("/orders/create_market", "create_market_order", Reply[wire.OrderRef])
 EDIT_ORDER = _act("/orders/edit", "edit_order", Reply[wire.OrderRef])
-CANCEL_ORDER = _act("/orders/cancel", "cancel_order", Reply[Any], 0.5)
-CANCEL_ALL_ORDERS = _act("/orders/cancel_all", "cancel_all_orders", Reply[Any], 0.5)
+CANCEL_ORDER = _act("/orders/cancel", "cancel_order", Reply[Any], 0.5, urgent=True)
+CANCEL_ALL_ORDERS = _act("/orders/cancel_all", "cancel_all_orders", Reply[Any], 0.5, urgent=True)
 UPDATE_LEVERAGE = _act("/account/leverage", "update_leverage", Reply[Any])
 
-BOOK_CHANNEL = Channel("book", DataFrame[wire.Book], SequenceRule.SNAPSHOT, conflate=True)
-ORDERS_CHANNEL = Channel("account_order_updates", frame_of_rows(wire.OrderUpdate), SequenceRule.NONE)
-FILLS_CHANNEL = Channel("account_trades", frame_of_rows(wire.FillUpdate), SequenceRule.NONE)
-POSITIONS_CHANNEL = Channel("account_positions", frame_of_rows(wire.PositionUpdate), SequenceRule.SNAPSHOT, conflate=True)
+BOOK_CHANNEL = Channel("book", DataFrame[wire.Book], SequenceRule.SNAPSHOT, conflate=True, silence_s_max=BOOK_SILENCE_S_MAX)
+ORDERS_CHANNEL = _own("account_order_updates", wire.OrderUpdate, SequenceRule.NONE)
+FILLS_CHANNEL = _own("account_trades", wire.FillUpdate, SequenceRule.NONE)
+POSITIONS_CHANNEL = _own("account_positions", wire.PositionUpdate, SequenceRule.SNAPSHOT)
+LEVERAGE_CHANNEL = Channel("account_leverage", DataFrame[wire.LeverageUpdate], SequenceRule.NONE)
 ACCOUNT_CHANNEL = Channel("account_info", DataFrame[wire.AccountUpdate], SequenceRule.SNAPSHOT, conflate=True)
 
 # Words count before codes: code 5 is said of an empty account and of a cancellation that failed (venue sheet section 7).

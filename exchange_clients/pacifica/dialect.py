@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+from math import inf
 from typing import Any
 
 import msgspec
 
 from exchange_clients import errors
+from exchange_clients.domain.credentials import Credentials
 from exchange_clients.engine.channel_frames import ChannelFrames
-from exchange_clients.engine.endpoint import Call, Channel, Retry
+from exchange_clients.engine.endpoint import Call, Channel, Meter, Retry
 from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.session import Dialect
 from exchange_clients.engine.stream_dialect import Confirmed, Control, Denied
@@ -19,24 +22,38 @@ from exchange_clients.pacifica.signing import Signer, signed_text
 
 
 class PacificaDialect(Dialect):
-    """Signs acting calls; a refusal carries `success: false`, whatever its HTTP status."""
+    """Signs acting calls; a refusal carries `success: false`, whatever its HTTP status. Replies say what is left of the credits."""
 
     def __init__(self, wiring: Wiring) -> None:
-        self._clock = wiring.clock
+        self._clock, self._limits = wiring.clock, wiring.limits
         self._who: dict[str, str] = {}
         self._signer: Signer | None = None
-        key = wiring.credentials.get("private_key") if wiring.credentials is not None else ""
-        if not key or wiring.credentials is None:
+        credentials = wiring.credentials or Credentials({})
+        self._config_key = credentials.get("api_config_key")
+        key = credentials.get("private_key")
+        if not key:
             return
         try:
             self._signer = Signer(key)
         except ValueError as error:
             raise errors.Misconfigured(wire.VENUE, "credentials", "private_key is not 64 bytes in base58") from error
-        account = wiring.credentials.get("account") or self._signer.address
+        account = credentials.get("account") or self._signer.address
         agent = {} if account == self._signer.address else {"agent_wallet": self._signer.address}
         self._who = {"account": account, **agent}
 
+    def meter_key(self, call: Call, meter: Meter) -> str:
+        """An API config key has credits of its own. It is a secret, and names of budgets are not."""
+        return sha256(self._config_key.encode()).hexdigest()[:16] if self._config_key else ""
+
+    def draws(self, call: Call) -> tuple[tuple[Meter, float], ...]:
+        weight = call.endpoint.weight
+        if not self._config_key:
+            return ((common.PER_ADDRESS, weight),)
+        return ((common.PER_KEY, common.WITH_KEY.get(weight, weight)),)
+
     def sign(self, call: Call, request: HttpRequest) -> HttpRequest:
+        if self._config_key:
+            request = request.with_headers(**{"PF-API-KEY": self._config_key})
         if not call.endpoint.private:
             return request
         if self._signer is None:
@@ -46,12 +63,23 @@ class PacificaDialect(Dialect):
         header = {**self._who, "signature": signature, "timestamp": now_ms, "expiry_window": window_ms}
         return request.with_json({**header, **call.payload})
 
+    def heard(self, call: Call, response: HttpResponse) -> None:
+        """Our count follows the venue's: calls may cost more than we think, and others may spend from our address."""
+        left, whole = (_fields(response, name) for name in ("ratelimit", "ratelimit-policy"))
+        if "r" in left and whole.get("q", 0) > 0:
+            meter = self.draws(call)[0][0]
+            self._limits.learn(wire.VENUE, meter, self.meter_key(call, meter), left["r"] / 10, whole["q"] / 10)
+
     def refusal(self, call: Call, response: HttpResponse) -> errors.ExchangeError | None:
         operation, acting = call.endpoint.name, call.endpoint.retry is Retry.ACT
-        if response.status == 429 and not acting:
-            wait_s = _reset_s(response.headers.get("ratelimit", ""))
+        self.heard(call, response)
+        if response.status == 429:
+            budget = _fields(response, "ratelimit")
+            wait_s = budget.get("t", 1.0)
+            if acting and budget.get("r", inf) >= 10 * self.draws(call)[0][1]:
+                return None  # credits were left, so something else said no, perhaps after the act
             return errors.RateLimited(wire.VENUE, operation, f"the credits are spent; waiting {wait_s:g} s", wait_s)
-        if response.status == 429 or response.status >= 500:
+        if response.status >= 500:
             return None  # nobody says that nothing happened
         try:
             said = msgspec.json.decode(response.body, type=wire.Refusal)
@@ -67,10 +95,10 @@ class PacificaDialect(Dialect):
         return error
 
 
-def _reset_s(header: str) -> float:
-    """Seconds until the credits are back, from `"credits";r=1200;t=32`."""
-    fields = dict(part.split("=", 1) for part in header.split(";") if "=" in part)
-    return float(fields["t"]) if fields.get("t", "").isdigit() else 1.0
+def _fields(response: HttpResponse, header: str) -> dict[str, float]:
+    """The numbers of `"credits";r=1200;t=32`. Credits are told × 10."""
+    pairs = (part.partition("=") for part in response.headers.get(header, "").split(";"))
+    return {name.strip(): float(number) for name, _, number in pairs if number.strip().isdigit()}
 
 
 class PacificaStreams(ChannelFrames):

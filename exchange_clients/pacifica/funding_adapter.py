@@ -13,7 +13,10 @@ from exchange_clients.domain.funding import FundingKind, FundingObservation, Fun
 from exchange_clients.domain.market import MarketStats
 from exchange_clients.domain.times import from_ms, next_boundary_ms, to_ms
 from exchange_clients.engine.paging import pages_by_cursor
+from exchange_clients.engine.rows import readable
+from exchange_clients.engine.wiring import Wiring
 from exchange_clients.pacifica import common, wire
+from exchange_clients.pacifica.dialect import PacificaDialect
 from exchange_clients.venue_adapter import VenueFundingAdapter
 
 HOUR, HOUR_MS = timedelta(hours=1), 3_600_000
@@ -25,6 +28,10 @@ class PacificaFundingAdapter(VenueFundingAdapter):
 
     venue = wire.VENUE
 
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(wiring, PacificaDialect(wiring))
+        self._kinds: dict[str, bool] = {}
+
     async def _rate_history(self, venue_symbol: str, since: datetime, until: datetime) -> Sequence[FundingRate]:
         """Rows are not stamped on the hour; each tells what the full hour before it paid, and the last word of an hour counts."""
         since_ms, until_ms = to_ms(since), to_ms(until)
@@ -33,7 +40,8 @@ class PacificaFundingAdapter(VenueFundingAdapter):
 
         async def fetch(cursor: str | None) -> tuple[list[wire.FundingPoint], str | None]:
             page = await self._session.call(common.FUNDING_RATE_HISTORY, query={**query, "cursor": cursor})
-            return page.data, page.cursor_back_to(since_ms)
+            rows = readable(page.data, wire.reader(wire.FundingPoint))
+            return rows, page.cursor if rows and rows[-1].created_at >= since_ms else None
 
         points = await pages_by_cursor(fetch, self.venue, "funding_rate/history")
         by_hour = {p.created_at // HOUR_MS * HOUR_MS: p.funding_rate for p in sorted(points, key=lambda p: p.created_at)}
@@ -45,10 +53,13 @@ class PacificaFundingAdapter(VenueFundingAdapter):
         ]
 
     async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[MarketStats]]:
-        """The price list names spot markets too, and only the market list tells them apart."""
-        listed = {i.venue_symbol for i in wire.to_instruments((await self._session.call(common.INFO)).data)}
-        rows = [row for row in (await self._session.call(common.PRICES)).data if row.symbol in listed]
-        return [self._observation(row) for row in rows], [wire.to_stats(row, self._provenance) for row in rows]
+        """The price list names spot markets too, and only the market list tells them apart: it is read again for a new name."""
+        prices = wire.price_rows((await self._session.call(common.PRICES)).data)
+        if not {row.symbol for row in prices} <= self._kinds.keys():
+            listed = readable((await self._session.call(common.INFO)).data, wire.reader(wire.Named))
+            self._kinds = {row.symbol: False for row in prices} | {row.symbol: wire.is_perpetual(row) for row in listed}
+        rows, now_ms = [row for row in prices if self._kinds[row.symbol]], self._clock.now_ms()
+        return [self._observation(row) for row in rows], [wire.to_stats(row, now_ms, self._provenance) for row in rows]
 
     def _observation(self, row: wire.PriceRow) -> FundingObservation:
         now_ms = self._clock.now_ms()
@@ -57,7 +68,7 @@ class PacificaFundingAdapter(VenueFundingAdapter):
             venue=self.venue,
             venue_symbol=row.symbol,
             asset=identify(row.symbol),
-            said=row.next_funding,
+            said=None if row.next_funding is None else str(row.next_funding),
             interval=HOUR,
             kind=FundingKind.PREDICTED,
             effective_at=now,

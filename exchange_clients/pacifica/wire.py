@@ -7,6 +7,7 @@ Source: venue sheet sections 3 to 9.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Generic, Literal, TypeVar
 
@@ -17,16 +18,18 @@ from exchange_clients.domain.assets import identify
 from exchange_clients.domain.funding import FundingPayment
 from exchange_clients.domain.instruments import Instrument, PriceRule
 from exchange_clients.domain.market import Level, MarketStats, Measure, OrderBook, Trade, to_levels
-from exchange_clients.domain.numbers import exact
+from exchange_clients.domain.numbers import exact, float_number
 from exchange_clients.domain.orders import ByVenueId, Fill, Liquidity, Order, OrderStatus, TimeInForce
 from exchange_clients.domain.provenance import Provenance
 from exchange_clients.domain.side import Side
+from exchange_clients.engine.rows import readable, row_of
 from exchange_clients.engine.short_names import renamed, words
 from exchange_clients.errors import Misconfigured
 
 VENUE = "pacifica"
 QUOTE = "USDC"
 T = TypeVar("T")
+Row = TypeVar("Row")
 BookSide = Literal["bid", "ask"]
 """Of an order; of a position, bid is long."""
 TradeSide = Literal["open_long", "close_short", "open_short", "close_long"]
@@ -43,10 +46,13 @@ class Reply(msgspec.Struct, Generic[T], frozen=True):
     next_cursor: str | None = None
     has_more: bool = False
 
-    def cursor_back_to(self, since_ms: int) -> str | None:
-        """Where a list (newest first) goes on; None when every row since `since_ms` is here."""
-        rows: Any = self.data
-        return self.next_cursor if self.has_more and rows and rows[-1].created_at >= since_ms else None
+    @property
+    def cursor(self) -> str | None:
+        return self.next_cursor if self.has_more else None
+
+
+Rows = Reply[list[msgspec.Raw]]
+"""A list, read row by row: spot, trigger orders and kinds yet to come share the lists of perpetuals."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -58,32 +64,30 @@ class Refusal(msgspec.Struct, frozen=True):
     error_id: str = ""
 
 
-class Market(msgspec.Struct, frozen=True):
+class Named(msgspec.Struct, frozen=True):
+    """What tells of any row whether it is about a perpetual."""
+
     symbol: str
+    instrument_type: str | None = None
+
+
+class Market(Named, frozen=True, kw_only=True):
     tick_size: Decimal
     lot_size: Decimal
     min_order_size: Decimal
-    max_leverage: Decimal
-    instrument_type: str = "perpetual"
+    max_leverage: Decimal | None = None
+    isolated_only: bool | None = None
 
 
-class PriceRow(msgspec.Struct, frozen=True):
-    """`next_funding` stays text: it is the raw number that is kept beside the rate. `funding` (the last one paid) is not used."""
+class PriceRow(Named, frozen=True, kw_only=True):
+    """All of it stays as it came: what is no number today is unknown, and the raw rate is kept beside the rate that was read."""
 
-    symbol: str
-    timestamp: int
-    next_funding: str | None = None
-    mark: float | None = None
-    oracle: float | None = None
-    open_interest: float | None = None
-    volume_24h: float | None = None
-
-
-class MarkRow(msgspec.Struct, frozen=True):
-    """A row of the same list where the mark values a position, which is money."""
-
-    symbol: str
-    mark: Decimal | None = None
+    timestamp: int | None = None
+    next_funding: str | float | None = None
+    mark: str | float | None = None
+    oracle: str | float | None = None
+    open_interest: str | float | None = None
+    volume_24h: str | float | None = None
 
 
 class BookLevel(Level, frozen=True, rename={"price": "p", "size": "a"}):
@@ -109,9 +113,28 @@ class TradeRow(msgspec.Struct, frozen=True):
     created_at: int
 
 
+class Dated(msgspec.Struct, frozen=True):
+    """Where a page of a list ends."""
+
+    created_at: int
+
+
+class Labelled(msgspec.Struct, frozen=True):
+    """What an order is known by."""
+
+    order_id: int
+    client_order_id: str | None = None
+
+
 class FundingPoint(msgspec.Struct, frozen=True):
     funding_rate: Decimal
     created_at: int
+
+
+class ShortNamed(msgspec.Struct, frozen=True, rename={"symbol": "s"}):
+    """The same of a row on the WebSocket."""
+
+    symbol: str
 
 
 class OrderRef(msgspec.Struct, frozen=True):
@@ -119,7 +142,10 @@ class OrderRef(msgspec.Struct, frozen=True):
 
 
 class OrderRow(msgspec.Struct, frozen=True):
-    """An order in the open list, the history, or one event of its life; each of the three leaves some fields out."""
+    """An order in the open list, the history, or one event of its life; each of the three leaves some fields out.
+
+    An order that waits for a price (`stop_…`, `take_profit_…`) may have no amount: it then closes whatever is held.
+    """
 
     order_id: int
     symbol: str
@@ -147,9 +173,13 @@ class OrderRow(msgspec.Struct, frozen=True):
     def size(self) -> Decimal:
         """What was ordered. A row that does not say it does not decode."""
         size = self.initial_amount or self.amount
-        if size is None:
+        if not size and not self.is_trigger:
             raise ValueError(f"order {self.order_id} has no amount")
-        return size
+        return size or Decimal(0)
+
+    @property
+    def is_trigger(self) -> bool:
+        return self.order_type not in ("limit", "market")
 
 
 class FillRow(msgspec.Struct, frozen=True):
@@ -185,13 +215,27 @@ class Settings(msgspec.Struct, frozen=True):
     margin_settings: list[LeverageSetting] = []
 
 
+class LeverageUpdate(msgspec.Struct, frozen=True, rename={"symbol": "s", "leverage": "l"}):
+    symbol: str
+    leverage: Decimal
+
+
 class Account(msgspec.Struct, frozen=True):
+    """`account_equity` counts spot at its market value since unified margin; older replies have no word about spot."""
+
     balance: Decimal
     account_equity: Decimal
     available_to_spend: Decimal
     maker_fee: Decimal
     taker_fee: Decimal
     updated_at: int
+    spot_market_value: Decimal | None = None
+    spot_collateral: Decimal | None = None
+
+    @property
+    def spot(self) -> Decimal:
+        """What the spot that is held is worth, or what of it counts as collateral where nothing else is said."""
+        return self.spot_market_value or self.spot_collateral or Decimal(0)
 
 
 class AccountUpdate(msgspec.Struct, frozen=True, rename={"balance": "b", "equity": "ae", "spendable": "as", "updated_at": "t"}):
@@ -222,7 +266,7 @@ FILL_WORDS = words(
 )
 POSITION_WORDS = words("s=symbol d=side a=amount p=entry_price l=liquidation_price t=updated_at")
 OrderUpdate, FillUpdate = renamed(OrderRow, ORDER_WORDS), renamed(FillRow, FILL_WORDS)
-PositionUpdate = renamed(PositionRow, POSITION_WORDS)
+PositionUpdate = renamed(PositionRow, POSITION_WORDS, may_miss=("liquidation_price",))
 
 
 def to_order_id(ref: ByVenueId) -> int:
@@ -232,22 +276,51 @@ def to_order_id(ref: ByVenueId) -> int:
     return int(ref.id)
 
 
-def to_instruments(markets: list[Market]) -> list[Instrument]:
-    """The perpetuals; spot markets share the list. The order minimum is notional, so a size has none but its lot."""
+def reader(
+    kind: type[Row], wanted: Callable[[Any], bool] = lambda _: True, mark: type[Any] | None = None
+) -> Callable[[msgspec.Raw], Row | None]:
+    """Reads a row strictly as `kind`, or nothing where what is read of it loosely, as `mark`, is not `wanted`."""
+    return lambda raw: row_of(raw, kind) if wanted(row_of(raw, mark or kind)) else None
 
-    def one(row: Market) -> Instrument:
-        return Instrument.perpetual(
-            venue=VENUE,
-            venue_symbol=row.symbol,
-            asset=identify(row.symbol),
-            quote=QUOTE,
-            price_rule=PriceRule(row.tick_size),
-            lot_size=row.lot_size,
-            min_notional=row.min_order_size,
-            max_leverage=row.max_leverage,
-        )
 
-    return [one(row) for row in markets if row.instrument_type == "perpetual"]
+def price_rows(rows: list[msgspec.Raw]) -> list[PriceRow]:
+    """A row of which nothing but the name can be read tells of a market of which nothing is known."""
+    told = readable(rows, reader(PriceRow))
+    names = {row.symbol for row in told}
+    return told + [PriceRow(symbol=row.symbol) for row in readable(rows, reader(Named)) if row.symbol not in names]
+
+
+def is_perpetual(row: Named) -> bool:
+    """Spot says `spot`; lists from before there was any say nothing."""
+    return row.instrument_type in (None, "perpetual")
+
+
+def is_spot_name(symbol: str) -> bool:
+    """Spot is named after both assets, `SOL-USDC`. Only for rows of markets that the list of markets was not asked about yet."""
+    return symbol.endswith(f"-{QUOTE}")
+
+
+def instrument_of(raw: msgspec.Raw) -> Instrument | None:
+    """A row of the list of markets; nothing for those that are no perpetuals."""
+    row = reader(Market, is_perpetual, Named)(raw)
+    return None if row is None else to_instrument(row)
+
+
+def to_instrument(row: Market) -> Instrument:
+    """The order minimum is notional, so a size has none but its lot. Raises ValueError for steps that are none."""
+    if row.tick_size <= 0 or row.lot_size <= 0:
+        raise ValueError(f"{row.symbol} has steps {row.tick_size} and {row.lot_size}")
+    return Instrument.perpetual(
+        venue=VENUE,
+        venue_symbol=row.symbol,
+        asset=identify(row.symbol),
+        quote=QUOTE,
+        price_rule=PriceRule(row.tick_size),
+        lot_size=row.lot_size,
+        min_notional=row.min_order_size,
+        max_leverage=row.max_leverage,
+        isolated_only=bool(row.isolated_only),
+    )
 
 
 def to_book(book: Book, symbol: str, provenance: Provenance) -> OrderBook:
@@ -255,17 +328,17 @@ def to_book(book: Book, symbol: str, provenance: Provenance) -> OrderBook:
     return OrderBook(VENUE, symbol, to_levels(bids), to_levels(asks), book.t, provenance, book.li or None)
 
 
-def to_stats(row: PriceRow, provenance: Provenance) -> MarketStats:
+def to_stats(row: PriceRow, now_ms: int, provenance: Provenance) -> MarketStats:
     """Open interest comes in base units, volume in USD. The list has a mid but no best bid and ask, so those stay unknown."""
     return MarketStats.of(
         venue=VENUE,
         venue_symbol=row.symbol,
         asset=identify(row.symbol),
-        mark=row.mark,
-        index=row.oracle,
-        open_interest=row.open_interest,
-        volume_24h_usd=row.volume_24h,
-        time_ms=row.timestamp,
+        mark=float_number(row.mark),
+        index=float_number(row.oracle),
+        open_interest=float_number(row.open_interest),
+        volume_24h_usd=float_number(row.volume_24h),
+        time_ms=row.timestamp or now_ms,
         provenance=provenance,
     )
 
@@ -286,8 +359,10 @@ def to_trade(row: TradeRow, symbol: str, provenance: Provenance) -> Trade:
 
 
 def to_order(row: OrderRow) -> Order:
+    """An order that waits for a price is pending until it is fired."""
     status = OrderStatus.OPEN if row.order_status == "partially_filled" else OrderStatus(row.order_status)
-    price = None if row.order_type == "market" else row.price or row.initial_price
+    status = OrderStatus.PENDING if row.is_trigger and status is OrderStatus.OPEN else status
+    price = None if row.order_type.endswith("market") else row.price or row.initial_price
     average = (row.average_filled_price or None) if row.filled_amount else None
     reason = (row.reason or row.event_type) if status in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else ""
     return Order(
@@ -349,14 +424,29 @@ def to_position(row: PositionRow, mark: Decimal | None = None, leverage: Decimal
     )
 
 
+@exact
 def to_balance(account: Account) -> Balance:
+    """Spot is no part of what is traded here, so its value is taken out of the equity."""
     return Balance(
         venue=VENUE,
         asset=QUOTE,
         wallet=account.balance,
-        equity=account.account_equity,
+        equity=account.account_equity - account.spot,
         available=account.available_to_spend,
         updated_ms=account.updated_at,
+    )
+
+
+@exact
+def to_balance_of(update: AccountUpdate, spot: Decimal) -> Balance:
+    """The stream has no word about spot: `spot` is its value when the account was last read."""
+    return Balance(
+        venue=VENUE,
+        asset=QUOTE,
+        wallet=update.balance,
+        equity=update.equity - spot,
+        available=update.spendable,
+        updated_ms=update.updated_at,
     )
 
 

@@ -107,8 +107,8 @@ def report(
     """Put together what `walk` did and `watcher` saw."""
     endpoints, channels = registry.rows(venue)
     drift: list[Drift] = []
-    shapes = {row_of(endpoint): endpoint.reply for endpoint in endpoints} | {
-        row_of(channel): channel.frame for channel in channels
+    shapes = {row_of(endpoint): endpoint.shape for endpoint in endpoints} | {
+        row_of(channel): channel.shape for channel in channels
     }
     for name, shape in shapes.items():
         seen = watcher.rows.get(name)

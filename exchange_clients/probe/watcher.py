@@ -62,7 +62,7 @@ class Watcher:
         self._loop_time = loop_time
 
     def reply(self, endpoint: Endpoint, response: HttpResponse, seconds: float) -> None:
-        row = self.rows.setdefault(row_of(endpoint), Row(endpoint.reply))
+        row = self.rows.setdefault(row_of(endpoint), Row(endpoint.shape))
         row.statuses[response.status] += 1
         row.round_trips_s.append(seconds)
         for meter, weight in ((endpoint.meter, endpoint.weight), *endpoint.also):
@@ -75,7 +75,7 @@ class Watcher:
         self._compare_clocks(response.headers.get("date", ""), seconds)
 
     def frame(self, channel: Channel, frame: bytes) -> None:
-        row = self.rows.setdefault(row_of(channel), Row(channel.frame))
+        row = self.rows.setdefault(row_of(channel), Row(channel.shape))
         row.at.append(self._loop_time())
         is_json = not channel.binary or frame.startswith((b"{", b"["))  # other frames name no fields
         if len(row.at) <= FRAMES_LOOKED_AT and is_json:

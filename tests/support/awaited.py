@@ -8,8 +8,6 @@ import pytest
 
 AWAITED: dict[str, str] = {
     "test_a_topic_that_falls_silent*paradex*": "a book channel that says how long it may be silent (Channel.silence_s_max)",
-    "test_a_topic_that_falls_silent*pacifica*": "a book channel that says how long it may be silent (Channel.silence_s_max)",
-    "test_an_amended_limit_order_stays_one_or_says_what_it_became?pacifica*": "an edited order that says it is post-only now",
     "test_the_decimal_habits*paradex-six*": "the wallet summed in exact arithmetic",
     "test_the_decimal_habits*paradex-narrow*": "signatures in exact arithmetic",
 }

@@ -85,6 +85,23 @@ async def test_what_the_venue_closed_stays_closed(limits: RateLimits) -> None:
     assert asyncio.get_running_loop().time() - begin >= 0.19
 
 
+def test_the_venues_count_raises_ours_and_never_lowers_it() -> None:
+    limit = RateLimit(METER)
+    assert limit.take(3, 0) == 0
+    limit.learn(left=2, capacity=10, now=1)
+    assert limit.take(3, 2) == 58 and limit.take(2, 2) == 0
+    limit.learn(left=9, capacity=10, now=3)
+    assert limit.take(1, 4) > 0, "calls on their way are not in the venue's count yet"
+    assert limit.take(8, 62) == 0, "what others spent is forgotten as well"
+
+
+async def test_a_larger_budget_is_used_once_the_venue_tells_of_it(limits: RateLimits) -> None:
+    limits.learn("venue", METER, "", 29, 30)
+    await limits.take("venue", "call", METER, "", 29)
+    with pytest.raises(RateLimited):
+        await limits.take("venue", "call", METER, "", 1)
+
+
 SPENDER = """
 import asyncio, sys
 from pathlib import Path
