@@ -12,7 +12,7 @@ from exchange_clients.base import BaseFundingAdapter
 from exchange_clients.domain.assets import Asset
 from exchange_clients.domain.funding import FundingKind, FundingObservation, FundingRate
 from exchange_clients.domain.market import MarketStats
-from exchange_clients.domain.times import from_ms
+from exchange_clients.domain.times import from_ms, next_boundary_ms
 from exchange_clients.engine.guarded import guard
 from exchange_clients.engine.session import Dialect, Session
 from exchange_clients.engine.wiring import Wiring
@@ -73,6 +73,10 @@ class VenueFundingAdapter(BaseFundingAdapter):
             observed_at=now,
             provenance=self._provenance,
         )
+
+    def _due(self, period: timedelta) -> datetime:
+        """When the next payment is due at a venue that pays at every full `period`."""
+        return from_ms(next_boundary_ms(self._clock.now_ms(), period // timedelta(milliseconds=1)))
 
     def _paid(self, rate: Decimal, interval: timedelta, time_ms: int, source: str) -> FundingRate:
         """What was paid at `time_ms`: a fraction per `interval`."""

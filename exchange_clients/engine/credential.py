@@ -11,12 +11,17 @@ from exchange_clients.errors import Misconfigured
 Key = TypeVar("Key")
 
 
+def text_of(wiring: Wiring, field: str) -> str:
+    """The credential `field` as it was given, "" when it was not."""
+    return wiring.credentials.get(field) if wiring.credentials is not None else ""
+
+
 def key_of(venue: str, wiring: Wiring, field: str, make: Callable[[str], Key], form: str) -> Key | None:
     """What `make` makes of the credential `field`, None when it is not given. `form`: how the venue writes it, for people.
 
     Raises Misconfigured, without the text, when `make` raises ValueError.
     """
-    text = wiring.credentials.get(field) if wiring.credentials is not None else ""
+    text = text_of(wiring, field)
     try:
         return make(text) if text else None
     except ValueError as error:

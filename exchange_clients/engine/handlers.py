@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,6 +13,7 @@ from exchange_clients.engine.book_builder import Gap
 from exchange_clients.engine.guarded import UNREADABLE_DATA
 from exchange_clients.engine.rows import ROW_SHOWN_BYTES
 from exchange_clients.engine.stream_dialect import Blind
+from exchange_clients.errors import ProtocolViolation
 
 Event = TypeVar("Event")
 
@@ -43,17 +44,21 @@ class WholeBooks:
         return (BookEvent(book),)
 
 
-def each_row(event: Callable[[Any], Event], read: Callable[[msgspec.Raw], Any]) -> Callable[[Any], Iterator[Event | Blind]]:
-    """The handler of a topic whose frames carry `data`, a list of rows that are read one by one.
+def each_row(
+    event: Callable[[Any], Event],
+    read: Callable[[msgspec.Raw], Any],
+    rows: Callable[[Any], Iterable[msgspec.Raw]] = lambda frame: frame.data,
+) -> Callable[[Any], Iterator[Event | Blind]]:
+    """The handler of a topic whose frames carry `rows` that are read one by one.
 
     `read`: a row → what `event` tells, or None for a row that is not ours. Of one that can't be read it is told that it was missed.
     """
 
     def on_frame(frame: Any) -> Iterator[Event | Blind]:
-        for row in frame.data:
+        for row in rows(frame):
             try:
                 found = read(row)
-            except UNREADABLE_DATA as error:
+            except (ProtocolViolation, *UNREADABLE_DATA) as error:
                 shown = bytes(row)[:ROW_SHOWN_BYTES].decode("utf-8", "replace")
                 yield Blind(f"a row can't be read ({error}): {shown}")
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -14,12 +14,10 @@ from exchange_clients import domain, errors
 from exchange_clients.base import EventStream
 from exchange_clients.domain import Instrument, Order, OrderRef, OrderRequest, OrderStatus, TimeInForce, wire_text
 from exchange_clients.domain.numbers import EXACT
-from exchange_clients.engine.book_builder import Gap
 from exchange_clients.engine.endpoint import Channel, Endpoint
-from exchange_clients.engine.guarded import UNREADABLE_DATA
+from exchange_clients.engine.handlers import WholeBooks, each_row
 from exchange_clients.engine.paging import pages_by_time
 from exchange_clients.engine.rows import every, readable, row_of
-from exchange_clients.engine.stream_dialect import Blind
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.hyperliquid import common, wire
 from exchange_clients.hyperliquid.dialect import HyperliquidDialect, HyperliquidStreams, stated
@@ -163,32 +161,23 @@ class HyperliquidClient(VenueClient):
         return wire.to_fee_rates(await self._info(common.USER_FEES, user=self._account()))
 
     def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[domain.BookEvent | domain.Connectivity]:
-        """Five levels a side every half second; twenty come every five seconds only, too seldom to trade on (read those)."""
-        symbol, provenance = instrument.symbol, self._provenance
+        """Five levels a side every half second; twenty come every five seconds only, too seldom to trade on (read those).
 
-        def on_book(told: wire.L2Book) -> tuple[domain.BookEvent]:
-            """{"channel":"l2Book","data":{"coin":"BTC","time":…,"levels":[[{"px":"90000","sz":"1","n":1}],[…]],"fast":true}}"""
-            book = wire.to_book(told, symbol, provenance)
-            if book.is_crossed():
-                raise Gap("the book crosses")
-            return (domain.BookEvent(book),)
-
-        which = {"coin": instrument.venue_symbol, "fast": True}
-        return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, f"book {symbol}", which, on_book), depth=depth)
+        {"channel":"l2Book","data":{"coin":"BTC","time":…,"levels":[[{"px":"90000","sz":"1","n":1}],[…]],"fast":true}}
+        """
+        symbol, which = instrument.symbol, {"coin": instrument.venue_symbol, "fast": True}
+        books = WholeBooks(lambda book: wire.to_book(book, symbol, self._provenance))
+        return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, f"book {symbol}", which, books), depth=depth)
 
     def stream_orders(self) -> EventStream[domain.OrderEvent | domain.Connectivity]:
-        def on_frame(frame: wire.OrderUpdatesFrame) -> Iterator[domain.OrderEvent | Blind]:
-            """{"channel":"orderUpdates","data":[{"order":{"coin":"BTC","oid":1,…},"status":"open","statusTimestamp":…}]}"""
-            return _each(frame.data, wire.update_of, domain.OrderEvent)
-
-        return self._stream.subscribe(self._of_user(common.ORDERS_CHANNEL, "orders", on_frame))
+        """{"channel":"orderUpdates","data":[{"order":{"coin":"BTC","oid":1,…},"status":"open","statusTimestamp":…}]}"""
+        updates = each_row(domain.OrderEvent, wire.update_of)
+        return self._stream.subscribe(self._of_user(common.ORDERS_CHANNEL, "orders", updates))
 
     def stream_fills(self) -> EventStream[domain.FillEvent | domain.Connectivity]:
-        def on_frame(frame: wire.UserFrame) -> Iterator[domain.FillEvent | Blind]:
-            """{"channel":"userFills","data":{"user":"0x…","isSnapshot":true,"fills":[{"coin":"BTC","px":"90000",…}]}}"""
-            return _each(frame.data.fills, wire.fill_of, domain.FillEvent)
-
-        return self._stream.subscribe(self._of_user(common.FILLS_CHANNEL, "fills", on_frame))
+        """{"channel":"userFills","data":{"user":"0x…","isSnapshot":true,"fills":[{"coin":"BTC","px":"90000",…}]}}"""
+        fills = each_row(domain.FillEvent, wire.fill_of, lambda frame: frame.data.fills)
+        return self._stream.subscribe(self._of_user(common.FILLS_CHANNEL, "fills", fills))
 
     def stream_account(self) -> EventStream[domain.AccountEvent | domain.Connectivity]:
         known: list[wire.ClearinghouseState] = []
@@ -229,15 +218,14 @@ class HyperliquidClient(VenueClient):
         return await self._session.call(endpoint, payload={"type": endpoint.operation, **fields})
 
     async def _since(self, endpoint: Endpoint, since_ms: int, rows_max: int) -> list[Raw]:
-        """Rows of all pages as bytes: foreign ones count where a page ends."""
+        """Rows of all pages as they came: foreign ones count where a page ends."""
 
-        async def fetch(start_ms: int) -> list[tuple[int, bytes]]:
-            rows = await self._info(endpoint, user=self._account(), startTime=start_ms)
-            return [(row_of(row, wire.Mark).time, bytes(row)) for row in rows]
+        async def fetch(start_ms: int) -> list[Raw]:
+            rows: list[Raw] = await self._info(endpoint, user=self._account(), startTime=start_ms)
+            return rows
 
         told = (self.venue, endpoint.name)
-        pages = await pages_by_time(fetch, since_ms, rows_max, lambda row: row[1], lambda row: row[0], *told)
-        return [Raw(row) for _, row in pages]
+        return await pages_by_time(fetch, since_ms, rows_max, bytes, lambda row: row_of(row, wire.Mark).time, *told)
 
     async def _act(self, endpoint: Endpoint, action: dict[str, Any], done: str = "", urgent: bool = False) -> Any:
         """Send an action on one order and return its status entry: what rests, what filled, an error, or nothing for `done`."""
@@ -248,16 +236,6 @@ class HyperliquidClient(VenueClient):
         if not isinstance(status, wire.ActionStatus) or (status.resting or status.filled or status.error) is None:
             raise errors.OutcomeUnknown(self.venue, endpoint.name, f"the reply says {status!r} of it; it may have happened")
         return status
-
-
-def _each(rows: Iterable[Raw], read: Callable[[Raw], Any], event: Callable[[Any], Any]) -> Iterator[Any]:
-    """Events of our own rows; for one that can't be read, readers are told that they were blind for a moment."""
-    for row in rows:
-        try:
-            if (said := read(row)) is not None:
-                yield event(said)
-        except (errors.ProtocolViolation, *UNREADABLE_DATA) as odd:
-            yield Blind(f"a row can't be read ({odd}): {bytes(row)[:200]!r}")
 
 
 def _coin(instrument: Instrument | None) -> str:

@@ -7,9 +7,9 @@ import re
 import msgspec
 
 from exchange_clients import errors
-from exchange_clients.domain.credentials import Credentials
-from exchange_clients.domain.provenance import Environment
+from exchange_clients.domain import Environment
 from exchange_clients.engine.channel_frames import ChannelFrames
+from exchange_clients.engine.credential import key_of, needed, text_of
 from exchange_clients.engine.endpoint import Call, Meter
 from exchange_clients.engine.nonce import NonceSource
 from exchange_clients.engine.refusals import refused
@@ -42,12 +42,8 @@ class HyperliquidDialect(Dialect):
         self._clock = wiring.clock
         self._mainnet = wiring.environment is Environment.LIVE
         self._reads = Session(wire.VENUE, wiring, Dialect())
-        credentials = wiring.credentials or Credentials({})
-        key, self.account = credentials.get("private_key"), credentials.get("account_address").lower()
-        try:
-            self._signer = Signer(key) if key else None
-        except ValueError as error:
-            raise errors.Misconfigured(wire.VENUE, "credentials", "private_key is not 32 bytes of hex") from error
+        self.account = text_of(wiring, "account_address").lower()
+        self._signer = key_of(wire.VENUE, wiring, "private_key", Signer, "32 bytes of hex")
         self.signer_address = self._signer.address if self._signer is not None else ""
         world = f" {id(wiring.clock)}" if wiring.environment is Environment.SANDBOX else ""  # a sandbox has a time of its own
         self._nonces = NonceSource.of(f"{wire.VENUE} {wiring.environment}{world}", self.signer_address)
@@ -63,10 +59,8 @@ class HyperliquidDialect(Dialect):
             return
         try:
             self.account_role = await self.role(self.account)
-        except (errors.ProtocolViolation, errors.Refused):
-            self.account_role = wire.UserRole(
-                "user"
-            )  # where roles can't be told (a node of one's own), there is nobody to act for
+        except (errors.ProtocolViolation, errors.Refused):  # roles can't be told (a node of one's own): nobody to act for
+            self.account_role = wire.UserRole("user")
         except errors.ExchangeError as error:
             detail = f"whether {self.account} is a sub-account could not be learnt ({error.detail}); nothing was sent"
             raise errors.NotSent(wire.VENUE, call.endpoint.name, detail) from error
@@ -77,12 +71,10 @@ class HyperliquidDialect(Dialect):
     def sign(self, call: Call, request: HttpRequest) -> HttpRequest:
         if not call.endpoint.private:
             return request
-        if self._signer is None:
-            raise errors.Misconfigured(wire.VENUE, call.endpoint.name, "acting needs the credential private_key")
-        now_ms = self._clock.now_ms()
+        signer, now_ms = needed(self._signer, wire.VENUE, call.endpoint.name, "private_key"), self._clock.now_ms()
         nonce, expires_ms = self._nonces.next(now_ms), now_ms + self._clock.wire_ms(EXPIRES_MS)
         vault = self.account if self.account_role is not None and self.account_role.role in NAMED_ACCOUNTS else None
-        signature = self._signer.sign_action(call.payload, nonce, self._mainnet, vault, expires_ms)
+        signature = signer.sign_action(call.payload, nonce, self._mainnet, vault, expires_ms)
         action = {"action": call.payload, "nonce": nonce, "signature": signature}
         return request.with_json({**action, "vaultAddress": vault, "expiresAfter": expires_ms})
 

@@ -129,7 +129,7 @@ class HyperliquidSandbox(StreamingFacade):
     @classmethod
     def listing(cls, name: str, first_price: Decimal, index: int) -> Listing:
         decimals = min(5, max(0, first_price.adjusted() + 1))
-        return Listing(name, wire.to_instrument(wire.AssetMeta(name, decimals, LEVERAGE_MAX), index), LEVERAGE_MAX)
+        return Listing(name, wire.to_instrument(wire.AssetMeta(name, decimals, Decimal(LEVERAGE_MAX)), index), LEVERAGE_MAX)
 
     def __init__(self, exchange: world.SandboxExchange) -> None:
         super().__init__(exchange)

@@ -47,7 +47,7 @@ class Mark(msgspec.Struct, frozen=True):
 class AssetMeta(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     sz_decimals: int
-    max_leverage: int | None = None
+    max_leverage: Decimal | None = None
     is_delisted: bool = False
     only_isolated: bool = False
     margin_mode: str | None = None
@@ -90,7 +90,6 @@ class PublicTrade(msgspec.Struct, frozen=True):
 
 
 class FundingPoint(msgspec.Struct, frozen=True, rename="camel"):
-    coin: str
     funding_rate: Decimal
     time: int
 
@@ -165,7 +164,6 @@ class ClearinghouseState(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class SpotBalance(msgspec.Struct, frozen=True):
-    coin: str
     total: Decimal
     hold: Decimal = Decimal(0)
 
@@ -290,17 +288,15 @@ def markets_of(meta: Meta, contexts: Iterable[Raw] = ()) -> list[tuple[int, Asse
 @exact
 def to_instrument(meta: AssetMeta, index: int) -> Instrument:
     """`index`: the place in `universe`, which orders name the market by."""
-    rule, lot = domain.PriceRule(Decimal(1).scaleb(meta.sz_decimals - PERP_DECIMALS), 5), Decimal(1).scaleb(-meta.sz_decimals)
-    most = None if meta.max_leverage is None else Decimal(meta.max_leverage)
     return Instrument.perpetual(
         venue=VENUE,
         venue_symbol=meta.name,
         asset=identify(meta.name),
         quote=QUOTE,
-        price_rule=rule,
-        lot_size=lot,
+        price_rule=domain.PriceRule(Decimal(1).scaleb(meta.sz_decimals - PERP_DECIMALS), 5),
+        lot_size=Decimal(1).scaleb(-meta.sz_decimals),
         min_notional=Decimal(10),
-        max_leverage=most,
+        max_leverage=meta.max_leverage,
         venue_id=str(index),
         isolated_only=meta.only_isolated or meta.margin_mode in ISOLATED,
     )
