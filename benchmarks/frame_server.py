@@ -27,13 +27,13 @@ FEEDS: dict[str, Callable[[int], list[bytes]]] = {
 
 
 def framed(payload: bytes) -> bytes:
-    """One unmasked text frame (RFC 6455 section 5.2)."""
-    size = len(payload)
+    """One unmasked frame (RFC 6455 section 5.2): text when it is JSON, else binary."""
+    size, kind = len(payload), b"\x81" if payload.startswith(b"{") else b"\x82"
     if size < 126:
-        return b"\x81" + bytes([size]) + payload
+        return kind + bytes([size]) + payload
     if size < 65_536:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+        return kind + b"\x7e" + size.to_bytes(2, "big") + payload
+    return kind + b"\x7f" + size.to_bytes(8, "big") + payload
 
 
 def shake_hands(peer: socket.socket) -> None:

@@ -1,11 +1,12 @@
 """Frames as the venues send them, prepared before anything is timed and the same for every contender.
 
 The n-th data frame of a feed carries the time EPOCH_MS + n, by which a reader knows how far it is.
-Sources: Hyperliquid `l2Book` (20 levels a side), Paradex `order_book.<m>.deltas` and `order_book.<m>.snapshot@15@100ms`.
+Sources: Hyperliquid `l2Book` (20 levels a side), Paradex `order_book.<m>.deltas` (SBE) and `order_book.<m>.snapshot@15@100ms`.
 """
 
 from __future__ import annotations
 
+import struct
 from random import Random
 
 EPOCH_MS = 1_780_000_000_000
@@ -34,28 +35,45 @@ def _hyperliquid_level(price: int, random: Random) -> str:
 
 
 def paradex_deltas(count: int) -> list[bytes]:
-    """A full snapshot, then changes: one to three updates, now and then an insert with the delete that makes room for it."""
+    """A full snapshot, then changes: one to three updates, now and then an insert with the delete that makes room for it.
+
+    In SBE, as the venue serves public channels since 21 September 2026 (docs: binary-encoding-sbe; BookEvent of its schema).
+    """
     random = Random(SEED)
     book = {side: {_paradex_price(side, i) for i in range(PARADEX_DEPTH)} for side in ("BUY", "SELL")}
-    whole = [(side, price) for side in book for price in sorted(book[side])]
-    frames = [_paradex_frame("deltas", 0, "s", ",".join(_paradex_level(s, p, random) for s, p in whole), "", "")]
+    whole = [(side, price, _size(random)) for side in book for price in sorted(book[side])]
+    frames = [_paradex_sbe(0, whole)]
     for n in range(1, count):
-        inserts, deletes = "", ""
+        rows = []
         if n % 2:
             side = random.choice(("BUY", "SELL"))
             fresh = _paradex_price(side, random.randrange(PARADEX_DEPTH * 2))
             if fresh not in book[side]:
                 gone = random.choice(sorted(book[side])[1:-1])
                 book[side] ^= {fresh, gone}
-                inserts = _paradex_level(side, fresh, random)
-                deletes = f'{{"side":"{side}","price":"{gone / 10:.1f}","size":"0"}}'
-        changed = []
+                rows += [(side, fresh, _size(random)), (side, gone, 0)]
         for _ in range(random.randrange(1, 4)):
             side = random.choice(("BUY", "SELL"))
             near = sorted(book[side], reverse=side == "BUY")[random.randrange(10)]
-            changed.append(_paradex_level(side, near, random))
-        frames.append(_paradex_frame("deltas", n, "d", inserts, ",".join(changed), deletes))
+            rows.append((side, near, _size(random)))
+        frames.append(_paradex_sbe(n, rows))
     return frames
+
+
+def _size(random: Random) -> int:
+    """In thousandths."""
+    return random.randrange(1, 5000)
+
+
+def _paradex_sbe(n: int, rows: list[tuple[str, int, int]]) -> bytes:
+    """`rows`: side, price in tenths, size in thousandths; 0 removes. Header, block (time, number, kind, nine nulls), two groups, market."""
+    block = struct.pack("<qqB9q", (EPOCH_MS + n) * 1000, 14_127_816 + n, min(n, 1), *[-(2**63)] * 9)
+    groups = b""
+    for wanted in ("BUY", "SELL"):
+        levels = [struct.pack("<qq", price * 10**7, size * 10**5) for side, price, size in rows if side == wanted]
+        groups += struct.pack("<HH", 16, len(levels)) + b"".join(levels)
+    market = PARADEX_MARKET.encode()
+    return struct.pack("<HHHH", len(block), 3, 1, 1) + block + groups + bytes([len(market)]) + market
 
 
 def paradex_snapshots(count: int) -> list[bytes]:

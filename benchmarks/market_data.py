@@ -74,7 +74,8 @@ def claims(frames: int, paced_frames: int) -> list[Claim]:
     hyperliquid = _contenders("hyperliquid", "hyperliquid_book", "hyperliquid_book", "ccxt.pro")
     sdk = Contender("hyperliquid-python-sdk", "hyperliquid_book", script("hyperliquid_sdk", "hyperliquid_sdk_book"))
     paradex = _contenders("paradex", "paradex_deltas", "paradex_snapshots", "ccxt.pro (15×2 snapshots)")
-    work = "ccxt.pro reads no deltas: it is sent 15×2 snapshots, other work; the limit parses and keeps no book"
+    work = "ours and the limit read SBE, which the venue serves since 2026-09; ccxt.pro reads no deltas: it is sent 15×2 JSON snapshots, "
+    work += "other work; the limit reads numbers and keeps no book"
     return [
         Claim("Hyperliquid l2Book 20×2, back to back", "hyperliquid", (*hyperliquid, sdk), frames),
         Claim("Hyperliquid l2Book 20×2, one at a time", "hyperliquid", hyperliquid, paced_frames, 300),

@@ -1,4 +1,4 @@
-// The limit: WebSocket frames read from a plain socket, every number of every level parsed by simdjson, nothing else done.
+// The limit: WebSocket frames read from a plain socket, every number of every level read (JSON by simdjson), nothing else done.
 // Arguments: port warm frames hyperliquid|paradex. Prints the same JSON lines as the other readers.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -60,18 +60,26 @@ static uint64_t read_hyperliquid(ondemand::document &document) {
     return time_ms;
 }
 
-static uint64_t read_paradex(ondemand::document &document) {
-    ondemand::object data = document["params"]["data"];
-    uint64_t sequence = data["seq_no"].get_uint64();
-    uint64_t time_ms = data["last_updated_at"].get_uint64();
-    bids.clear();
-    asks.clear();
-    for (const char *list : {"inserts", "updates", "deletes"}) {
-        for (ondemand::object level : data[list].get_array()) {
-            std::string_view side = level["side"];
-            Level read{level["price"].get_double_in_string(), level["size"].get_double_in_string()};
-            (side[0] == 'B' ? bids : asks).push_back(read);
-        }
+template <typename Number>
+static Number at(const char *from) {
+    Number number;
+    memcpy(&number, from, sizeof number);  // little-endian, as SBE is
+    return number;
+}
+
+// SBE: a header (block length, template, schema, version), the block, then a group of bids and one of asks. 0 for what is no book.
+static uint64_t read_paradex(const char *frame, size_t size) {
+    if (size < 8 || at<uint16_t>(frame + 2) != 3) return 0;
+    uint64_t time_ms = at<int64_t>(frame + 8) / 1000;
+    volatile int64_t sequence = at<int64_t>(frame + 16);
+    const char *group = frame + 8 + at<uint16_t>(frame), *end = frame + size;
+    for (std::vector<Level> *side : {&bids, &asks}) {
+        uint16_t length = at<uint16_t>(group), count = at<uint16_t>(group + 2);
+        group += 4;
+        if (group + size_t(length) * count > end) return 0;
+        side->clear();
+        for (uint16_t n = 0; n < count; n++, group += length)
+            side->push_back({at<int64_t>(group) / 1e8, at<int64_t>(group + 8) / 1e8});
     }
     return sequence ? time_ms : 0;
 }
@@ -133,8 +141,13 @@ int main(int count, char **words) {
                 confirmed = true;
                 continue;
             }
-            ondemand::document document = parser.iterate(payload, size, buffer.data() + buffer.size() - payload);
-            uint64_t time_ms = hyperliquid ? read_hyperliquid(document) : read_paradex(document);
+            uint64_t time_ms;
+            if (hyperliquid) {
+                ondemand::document document = parser.iterate(payload, size, buffer.data() + buffer.size() - payload);
+                time_ms = read_hyperliquid(document);
+            } else {
+                time_ms = read_paradex(payload, size);
+            }
             states++;
             if (time_ms == warm_ms) {
                 printf("{\"warm\": true}\n");
