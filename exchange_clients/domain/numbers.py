@@ -4,7 +4,7 @@ Decimal's results depend on a context that belongs to the thread: a host that se
 money without a word. What computes with Decimals here does it in `EXACT`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, FloatOperation, InvalidOperation, Overflow, localcontext
 from functools import wraps
 from math import isfinite
@@ -35,6 +35,12 @@ def exact(work: Callable[P, R]) -> Callable[P, R]:
             return work(*args, **kwargs)
 
     return in_exact
+
+
+@exact
+def total(numbers: Iterable[Decimal]) -> Decimal:
+    """Their sum, to the last digit."""
+    return sum(numbers, Decimal(0))
 
 
 def decimal_of(number: object) -> Decimal:

@@ -164,7 +164,7 @@ class ParadexClient(VenueClient):
     async def fetch_balance(self) -> domain.Balance:
         account, balances = await asyncio.gather(self._session.call(common.ACCOUNT), self._session.call(common.BALANCE))
         sizes = every(balances.results, wire.to_usdc, self.venue, "balance")
-        self._balance = wire.to_balance(account, sum(sizes, Decimal(0)))
+        self._balance = wire.to_balance(account, domain.total(sizes))
         return self._balance
 
     async def fetch_funding_payments(self, instrument: Instrument, since_ms: int = 0) -> Sequence[domain.FundingPayment]:

@@ -103,6 +103,7 @@ BOOK_CHANNEL = Channel(
     RpcFrame[wire.BookChange],
     SequenceRule.INCREMENT,
     conflate=True,
+    silence_s_max=60,
     body=wire.BookChange,
     binary=True,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from exchange_clients.domain import Side
+from exchange_clients.domain import Side, exact
 from exchange_clients.keys import starknet_messages
 from exchange_clients.keys.stark import Signer, account_address, is_signed_by, short_string
 from exchange_clients.keys.starknet_messages import TypedMessages, type_state
@@ -48,5 +48,6 @@ class Messages(TypedMessages):
         return self.message(_MODIFY, (*_terms(timestamp_ms, market, side, kind, size, price), int(order_id)))
 
 
+@exact
 def _terms(timestamp_ms: int, market: str, side: Side, kind: str, size: Decimal, price: Decimal) -> tuple[int, ...]:
     return timestamp_ms, short_string(market), SIDES[side], short_string(kind), int(size.scaleb(8)), int(price.scaleb(8))

@@ -6,11 +6,7 @@ from fnmatch import fnmatch
 
 import pytest
 
-AWAITED: dict[str, str] = {
-    "test_a_topic_that_falls_silent*paradex*": "a book channel that says how long it may be silent (Channel.silence_s_max)",
-    "test_the_decimal_habits*paradex-six*": "the wallet summed in exact arithmetic",
-    "test_the_decimal_habits*paradex-narrow*": "signatures in exact arithmetic",
-}
+AWAITED: dict[str, str] = {}
 
 
 def mark_awaited(items: list[pytest.Item]) -> None:
