@@ -5,7 +5,8 @@ The venue counts each from nothing. To us the size is what was ordered in all, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from itertools import pairwise
 
@@ -23,8 +24,10 @@ class Generations:
     def __init__(self) -> None:
         self._firsts: dict[str, None] = {}
         self._before: dict[str, str] = {}
+        self._replaced: set[str] = set()
         self._filled: dict[str, Decimal] = {}
         self._ended: set[str] = set()
+        self._giving_way: set[str] = set()
 
     def replaced(self, old: Order, new_id: str, of_its_own: Decimal | None = None) -> None:
         """`old`, as it was last seen and counted over its generations, has made room for `new_id`.
@@ -34,12 +37,23 @@ class Generations:
         own = EXACT.subtract(old.filled, self.before(old.venue_order_id)) if of_its_own is None else of_its_own
         self._filled[old.venue_order_id] = max(self._filled.get(old.venue_order_id, own), own)
         self._before[new_id] = old.venue_order_id
+        self._replaced.add(old.venue_order_id)
         while len(self._firsts) > REMEMBERED_MAX:
             del self._firsts[next(iter(self._firsts))]
         while len(self._before) > REMEMBERED_MAX:
             forgotten = self._before.pop(next(iter(self._before)))
             self._filled.pop(forgotten, None)
             self._ended.discard(forgotten)
+            self._replaced.discard(forgotten)
+
+    @contextmanager
+    def replacing(self, order: Order) -> Iterator[None]:
+        """While an amendment is under way: that this generation ends is no news of the order (`now`)."""
+        self._giving_way.add(order.venue_order_id)
+        try:
+            yield
+        finally:
+            self._giving_way.discard(order.venue_order_id)
 
     def followed(self, orders: Iterable[Order]) -> None:
         """All generations of one order, as the venue tells of each; numbers rise. One alone has no predecessor."""
@@ -68,6 +82,12 @@ class Generations:
                 found.append(earlier)
             venue_order_id = earlier
         return found
+
+    def now(self, said: Order) -> Order | None:
+        """What a report says of the order as it stands; None when it is about a generation that another one has replaced."""
+        whole, number = self.whole(said), said.venue_order_id
+        is_past = number in self._replaced or (number in self._giving_way and said.status.is_terminal)
+        return None if is_past else whole
 
     def whole(self, said: Order) -> Order:
         """What the venue says of one generation, counted over all up to it."""

@@ -15,6 +15,7 @@ from exchange_clients.base import EventStream
 from exchange_clients.domain import Instrument, Order, OrderRef, OrderRequest, OrderStatus, TimeInForce, wire_text
 from exchange_clients.domain.numbers import EXACT
 from exchange_clients.engine.endpoint import Channel, Endpoint
+from exchange_clients.engine.generations import Generations
 from exchange_clients.engine.handlers import WholeBooks, each_row
 from exchange_clients.engine.paging import pages_by_time
 from exchange_clients.engine.rows import every, readable, row_of
@@ -37,7 +38,7 @@ class HyperliquidClient(VenueClient):
 
     def __init__(self, wiring: Wiring) -> None:
         self._streams, self._dialect = HyperliquidStreams(), HyperliquidDialect(wiring)
-        self._is_pooled, self._mode_until_ms = False, 0
+        self._is_pooled, self._mode_until_ms, self._generations = False, 0, Generations()
         super().__init__(wiring, self._dialect, self._streams)
 
     async def verify_access(self) -> None:
@@ -110,10 +111,12 @@ class HyperliquidClient(VenueClient):
         name, only = order.client_order_id or "", order.reduce_only
         changed = _order_wire(OrderRequest(name, instrument, order.side, left, price, tif, reduce_only=only))
         modify = {"oid": wire.to_oid(order.ref), "order": changed}
-        status = await self._act(common.BATCH_MODIFY, {"type": "batchModify", "modifies": [modify]})
-        if status.error is not None:
-            raise stated("amend_order", status.error)
-        placed = status.filled or status.resting
+        with self._generations.replacing(order):
+            status = await self._act(common.BATCH_MODIFY, {"type": "batchModify", "modifies": [modify]})
+            if status.error is not None:
+                raise stated("amend_order", status.error)
+            placed = status.filled or status.resting
+            self._generations.replaced(order, str(placed.oid))
         filled = EXACT.add(order.filled, placed.total_sz)
         state = OrderStatus.FILLED if filled >= size else OrderStatus.PENDING
         now = {"status": state, "filled": filled, "updated_ms": self._clock.now_ms()}
@@ -137,11 +140,12 @@ class HyperliquidClient(VenueClient):
         reply = await self._info(common.ORDER_STATUS, user=self._account(), oid=oid)
         if reply.order is None:
             raise errors.OrderNotFound(self.venue, "fetch_order", f"the venue knows no order {oid} now", reply.status)
-        return wire.to_order(reply.order.order, reply.order.status, reply.order.status_timestamp)
+        return self._generations.whole(wire.to_order(reply.order.order, reply.order.status, reply.order.status_timestamp))
 
     async def fetch_open_orders(self, instrument: Instrument | None = None) -> Sequence[Order]:
         rows, coin = await self._info(common.OPEN_ORDERS, user=self._account()), _coin(instrument)
-        return every(rows, lambda row: wire.order_of(row, coin), self.venue, "fetch_open_orders")
+        orders = every(rows, lambda row: wire.order_of(row, coin), self.venue, "fetch_open_orders")
+        return [self._generations.whole(order) for order in orders]
 
     async def fetch_fills(self, instrument: Instrument | None = None, since_ms: int = 0) -> Sequence[domain.Fill]:
         rows, coin = await self._since(common.USER_FILLS, since_ms, FILLS_PER_PAGE_MAX), _coin(instrument)
@@ -171,7 +175,12 @@ class HyperliquidClient(VenueClient):
 
     def stream_orders(self) -> EventStream[domain.OrderEvent | domain.Connectivity]:
         """{"channel":"orderUpdates","data":[{"order":{"coin":"BTC","oid":1,…},"status":"open","statusTimestamp":…}]}"""
-        updates = each_row(domain.OrderEvent, wire.update_of)
+
+        def read(row: msgspec.Raw) -> Order | None:
+            order = wire.update_of(row)
+            return None if order is None else self._generations.now(order)
+
+        updates = each_row(domain.OrderEvent, read)
         return self._stream.subscribe(self._of_user(common.ORDERS_CHANNEL, "orders", updates))
 
     def stream_fills(self) -> EventStream[domain.FillEvent | domain.Connectivity]:

@@ -114,8 +114,9 @@ class PacificaClient(VenueClient):
         """
         which = {"symbol": instrument.venue_symbol, "order_id": wire.to_order_id(ByVenueId(order.venue_order_id))}
         edit = {**which, "price": wire_text(price), "amount": wire_text(EXACT.subtract(size, order.filled))}
-        new_id = str((await self._session.call(common.EDIT_ORDER, payload=edit)).data.order_id)
-        self._generations.replaced(order, new_id)
+        with self._generations.replacing(order):
+            new_id = str((await self._session.call(common.EDIT_ORDER, payload=edit)).data.order_id)
+            self._generations.replaced(order, new_id)
         return msgspec.structs.replace(
             order,
             venue_order_id=new_id,
@@ -201,8 +202,9 @@ class PacificaClient(VenueClient):
         return self._stream.subscribe(topic, depth=depth)
 
     def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
-        def told(row: wire.OrderRow) -> OrderEvent:
-            return OrderEvent(self._generations.whole(wire.to_order(row)))
+        def told(row: wire.OrderRow) -> OrderEvent | None:
+            order = self._generations.now(wire.to_order(row))
+            return None if order is None else OrderEvent(order)
 
         return self._stream.subscribe(self._own(common.ORDERS_CHANNEL, "orders", self._each(wire.OrderUpdate, told)))
 
@@ -254,7 +256,7 @@ class PacificaClient(VenueClient):
         def on_frame(frame: DataFrame[list[msgspec.Raw]]) -> Iterator[Any]:
             for raw in frame.data:
                 try:
-                    yield from map(told, every([raw], read, self.venue, "stream"))
+                    yield from filter(None, map(told, every([raw], read, self.venue, "stream")))
                 except errors.ProtocolViolation as odd:
                     yield Blind(odd.detail)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import pytest
 
 from exchange_clients.base import Capability
+from exchange_clients.domain.events import OrderEvent
 from exchange_clients.domain.instruments import Instrument
-from exchange_clients.domain.orders import Order, OrderStatus, TimeInForce
+from exchange_clients.domain.orders import ByClientId, Order, OrderStatus, TimeInForce
 from exchange_clients.domain.side import Side
 from exchange_clients.errors import OrderNotFound, OrderRejected
 from tests.support.stage import Stage, eventually
@@ -91,6 +93,31 @@ async def test_an_order_amended_after_a_part_fill_never_buys_more_than_its_total
     assert again.size == less
     await on.client.cancel_order(bitcoin, again.ref)
     await eventually(lambda: _none_open(on))
+
+
+@needs(Capability.AMEND, Capability.STREAM_ORDERS)
+async def test_an_amended_order_is_one_order_whatever_the_venue_makes_of_it(on: Stage) -> None:
+    """Asked for by either id, listed or streamed: size and fills count in all, and no end of an earlier generation is its end."""
+    bitcoin, order = await _partly_filled(on)
+    async with on.client.stream_orders() as events:
+        await anext(events)
+        away = await on.resting_price(bitcoin, Side.BUY)
+        amended = await on.client.amend_order(order, bitcoin, price=away, size=order.size)
+        await eventually(lambda: _rests_at(on, away))
+        (listed,) = await on.client.fetch_open_orders(bitcoin)
+        found = [listed, await on.client.fetch_order(bitcoin, amended.ref)]
+        if Capability.FETCH_BY_CLIENT_ID in on.client.capabilities:
+            found.append(await on.client.fetch_order(bitcoin, ByClientId(order.client_order_id)))
+        for seen in found:
+            assert (seen.size, seen.filled, seen.status) == (order.size, order.filled, OrderStatus.OPEN)
+        await on.client.cancel_order(bitcoin, amended.ref)
+        told = []
+        while not told or not told[-1].status.is_terminal:
+            event = await asyncio.wait_for(anext(events), 30)
+            if isinstance(event, OrderEvent):
+                told.append(event.order)
+    assert [o.venue_order_id for o in told if o.status.is_terminal] == [amended.venue_order_id]
+    assert (told[-1].size, told[-1].filled, told[-1].status) == (order.size, order.filled, OrderStatus.CANCELLED)
 
 
 def _rests_at(on: Stage, price: Decimal) -> bool:

@@ -63,3 +63,23 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         known.followed([order(str(100 + number), 1, 0)])
         known.replaced(known.whole(order(str(number), 10, 1)), str(number + 1))
     assert known.before("10") == 3 and not known.knows("100") and known.knows("109")
+
+
+def test_the_end_of_an_earlier_generation_is_not_the_orders_end() -> None:
+    """Told before the answer to the amendment, while it is under way, or long after."""
+    known = Generations()
+    first = order("1", 10, 4)
+    with known.replacing(first):
+        assert known.now(order("1", 10, 4, OrderStatus.CANCELLED)) is None
+        assert known.now(order("1", 10, 5)) is not None, "that it fills is news while it stands"
+        known.replaced(first, "2")
+    assert known.now(order("1", 10, 4, OrderStatus.CANCELLED)) is None
+    ended = known.now(order("2", 6, 0, OrderStatus.CANCELLED))
+    assert ended is not None and (ended.size, ended.filled, ended.status) == (10, 4, OrderStatus.CANCELLED)
+
+
+def test_an_amendment_that_was_refused_replaces_nothing() -> None:
+    known = Generations()
+    with pytest.raises(ValueError, match="no"), known.replacing(order("1", 10, 4)):
+        raise ValueError("no")
+    assert known.now(order("1", 10, 4, OrderStatus.CANCELLED)) is not None
