@@ -16,7 +16,7 @@ from exchange_clients.domain.events import (
 from exchange_clients.domain.funding import FundingKind, FundingObservation, FundingPayment, FundingRate, RawRate
 from exchange_clients.domain.instruments import Instrument, PriceRule, wire_text
 from exchange_clients.domain.market import Level, MarketStats, Measure, OrderBook, Quote, Trade, to_levels
-from exchange_clients.domain.numbers import exact, float_number, text_number, total
+from exchange_clients.domain.numbers import exact, float_number, said_number, text_number, total
 from exchange_clients.domain.orders import (
     ByClientId,
     ByVenueId,
@@ -75,6 +75,7 @@ __all__ = [
     "float_number",
     "from_ms",
     "identify",
+    "said_number",
     "text_number",
     "to_levels",
     "to_ms",

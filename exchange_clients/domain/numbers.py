@@ -77,6 +77,11 @@ def text_number(text: str | None) -> Decimal | None:
     return found if found is not None and found.is_finite() else None
 
 
+def said_number(said: object) -> Decimal | None:
+    """The finite number that a venue wrote, as text or as a number, or None for whatever else it wrote."""
+    return None if said is None else text_number(str(said))
+
+
 def float_number(text: str | float | None) -> float | None:
     """The finite float that `text` spells, or None."""
     try:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+
+import msgspec
 
 from exchange_clients.domain.account import Balance, Position
 from exchange_clients.domain.events import AccountEvent, Connected, Connectivity, Lost, Resumed
@@ -11,6 +14,29 @@ from exchange_clients.engine.subscription import Closing, Subscription
 from exchange_clients.errors import NotSent, OutcomeUnknown, RateLimited
 
 STATE_AGAIN_S = 1.0
+
+
+class BalanceInParts:
+    """A balance of which one channel tells what the account is worth, and another its wallet. Unknown until it was read whole."""
+
+    def __init__(self) -> None:
+        self._last: Balance | None = None
+
+    def read(self, balance: Balance) -> Balance:
+        """`balance`, as it was read whole."""
+        self._last = balance
+        return balance
+
+    def worth(self, of: Callable[[Decimal], Balance]) -> tuple[Balance, ...]:
+        """The account's worth was told; `of` makes a balance of it with the wallet that is known."""
+        return () if self._last is None else (self.read(of(self._last.wallet)),)
+
+    def wallet(self, wallet: Decimal, time_ms: int) -> tuple[Balance, ...]:
+        """A new wallet is told with the account that it belongs to, which may come before or after it."""
+        if self._last is None:
+            return ()
+        self._last = msgspec.structs.replace(self._last, wallet=wallet)
+        return (self._last,) if self._last.updated_ms > time_ms else ()
 
 
 class AccountStream(Closing):

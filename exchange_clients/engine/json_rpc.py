@@ -29,6 +29,11 @@ class RpcFrame(msgspec.Struct, Generic[Content], frozen=True, gc=False):
     params: Params[Content]
 
 
+def content(frame: RpcFrame[Content]) -> tuple[Content]:
+    """What a frame carries, for handlers of rows: one."""
+    return (frame.params.data,)
+
+
 class RpcError(msgspec.Struct, frozen=True):
     code: int
     message: str

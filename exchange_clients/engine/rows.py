@@ -22,6 +22,13 @@ def row_of(raw: msgspec.Raw, kind: type[Item]) -> Item:
     return found
 
 
+def member(raw: msgspec.Raw, name: str, kind: type[Item]) -> Item:
+    """One member of a row, whatever else stands in it. Raises MsgspecError where it is missing or of another kind."""
+    wanted: Any = kind
+    found: Item = row_of(raw, _holder(name, wanted)).member
+    return found
+
+
 def readable(rows: Iterable[msgspec.Raw] | None, read: Callable[[msgspec.Raw], Item | None]) -> list[Item]:
     """What `read` makes of every row, without those that it can't read and those that it makes nothing of.
 
@@ -56,6 +63,11 @@ def every(
         if item is not None:
             found.append(item)
     return found
+
+
+@cache
+def _holder(name: str, kind: Any) -> Any:
+    return msgspec.defstruct("Holder", [("member", kind, msgspec.field(name=name))], frozen=True)
 
 
 @cache

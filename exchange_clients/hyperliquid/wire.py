@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Raw
 
 from exchange_clients import domain
-from exchange_clients.domain import Fill, Instrument, Order, OrderStatus, Side, TimeInForce, exact, identify, text_number
+from exchange_clients.domain import Fill, Instrument, Order, OrderStatus, Side, TimeInForce, exact, identify, said_number
 from exchange_clients.domain.market import Measure
 from exchange_clients.engine.channel_frames import DataFrame
 from exchange_clients.engine.rows import every, readable, row_of
@@ -421,10 +421,10 @@ def to_positions(state: ClearinghouseState) -> tuple[domain.Position, ...]:
             venue=VENUE,
             symbol=identify(told.coin).base,
             size=told.szi,
-            entry_price=_known(told.entry_px),
-            unrealised_pnl=_known(told.unrealized_pnl),
-            liquidation_price=_known(told.liquidation_px),
-            leverage=_known(told.leverage.get("value")),
+            entry_price=said_number(told.entry_px),
+            unrealised_pnl=said_number(told.unrealized_pnl),
+            liquidation_price=said_number(told.liquidation_px),
+            leverage=said_number(told.leverage.get("value")),
             updated_ms=state.time,
         )
 
@@ -447,10 +447,6 @@ def to_balance(state: ClearinghouseState, spot: SpotState | None) -> domain.Bala
         available = max(Decimal(0), wallet - sum((row.hold for row in rows), Decimal(0)))
     equity = wallet + unrealised
     return domain.Balance(venue=VENUE, asset=QUOTE, wallet=wallet, equity=equity, available=available, updated_ms=state.time)
-
-
-def _known(said: Any) -> Decimal | None:
-    return None if said is None else text_number(str(said))
 
 
 def payment_of(row: Raw, coin: str, symbol: str) -> domain.FundingPayment | None:

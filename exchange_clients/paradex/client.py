@@ -5,28 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from exchange_clients import domain, errors
 from exchange_clients.base import EventStream
 from exchange_clients.domain import (
-    ByClientId,
+    AccountEvent,
+    BookEvent,
     ByVenueId,
+    Connectivity,
     Fill,
+    FillEvent,
     Instrument,
     Order,
+    OrderEvent,
     OrderRef,
     OrderRequest,
     OrderStatus,
     wire_text,
 )
-from exchange_clients.domain.events import AccountEvent, BookEvent, Connectivity, FillEvent, OrderEvent
-from exchange_clients.engine.account_stream import AccountStream
+from exchange_clients.engine.account_stream import AccountStream, BalanceInParts
 from exchange_clients.engine.book_builder import BookBuilder
 from exchange_clients.engine.endpoint import Channel, Endpoint
-from exchange_clients.engine.json_rpc import RpcFrame
+from exchange_clients.engine.handlers import each_row
+from exchange_clients.engine.json_rpc import RpcFrame, content
+from exchange_clients.engine.order_sides import OrderSides
 from exchange_clients.engine.paging import pages_by_cursor
 from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.rows import every, readable, row_of
@@ -37,9 +42,9 @@ from exchange_clients.paradex import common, wire
 from exchange_clients.paradex.dialect import ParadexBooks, ParadexDialect, ParadexStreams
 from exchange_clients.venue_client import VenueClient
 
+Row = TypeVar("Row")
 ROWS_PER_PAGE = 1000
 ORDER_LIVES_MS = 10_000  # how long a signed order may be under way; the venue takes none that is older
-ORDERS_REMEMBERED_MAX = 10_000
 FILL_BEFORE_PAYMENT_MS = 60_000
 
 
@@ -52,8 +57,7 @@ class ParadexClient(VenueClient):
     def __init__(self, wiring: Wiring) -> None:
         self._dialect = ParadexDialect(wiring)
         self._streams = ParadexStreams(self._dialect)
-        self._sides: dict[str, domain.Side] = {}
-        self._balance: domain.Balance | None = None
+        self._sides, self._balance = OrderSides(self.venue), BalanceInParts()
         super().__init__(wiring, self._dialect, self._streams)
         self._books = ParadexBooks(wire.VENUE)
         self._public = Stream(self.venue, wiring, self._books)
@@ -140,49 +144,45 @@ class ParadexClient(VenueClient):
                 return self._seen(await self._session.call(common.ORDER, path={"order_id": ref.id}))
             return self._seen(await self._session.call(common.ORDER_BY_CLIENT_ID, path={"client_id": ref.id}))
         except errors.OrderNotFound:
-            name = ref.id if isinstance(ref, ByClientId) else None
-            found = await self._history(instrument, client_id=name)
-            for order in found:
-                if ref.id == (order.venue_order_id if name is None else order.client_order_id):
+            is_named = not isinstance(ref, ByVenueId)
+            for order in await self._history(instrument, client_id=ref.id if is_named else None):
+                if ref.id == (order.client_order_id if is_named else order.venue_order_id):
                     return order
             raise
 
     async def fetch_open_orders(self, instrument: Instrument | None = None) -> Sequence[Order]:
-        return self._orders(await self._session.call(common.OPEN_ORDERS, query=_of_market(instrument)))
+        return [self._seen(row) for row in await self._rows(common.OPEN_ORDERS, wire.ORDER, **_of_market(instrument))]
 
     async def fetch_fills(self, instrument: Instrument | None = None, since_ms: int = 0) -> Sequence[Fill]:
-        rows = await self._since(common.FILLS, wire.FillRow, instrument, since_ms)
-        if any(row.liquidity == "MAKER" and row.order_id not in self._sides for row in rows):
+        rows = await self._since(common.FILLS, wire.FILL, instrument, since_ms)
+        if any(row.liquidity == "MAKER" and not self._sides.knows(row.order_id) for row in rows):
             await self._history(instrument)
         return [self._own_fill(row) for row in rows]
 
     async def fetch_positions(self) -> Sequence[domain.Position]:
-        page = await self._session.call(common.POSITIONS)
-        rows = every(page.results, wire.to_own(wire.PositionRow), self.venue, "positions")
+        rows = await self._rows(common.POSITIONS, wire.POSITION)
         return [position for position in map(wire.to_position, rows) if position.size]
 
     async def fetch_balance(self) -> domain.Balance:
-        account, balances = await asyncio.gather(self._session.call(common.ACCOUNT), self._session.call(common.BALANCE))
-        sizes = every(balances.results, wire.to_usdc, self.venue, "balance")
-        self._balance = wire.to_balance(account, domain.total(sizes))
-        return self._balance
+        account, sizes = await asyncio.gather(self._session.call(common.ACCOUNT), self._rows(common.BALANCE, wire.to_usdc))
+        return self._balance.read(wire.to_balance(account, domain.total(sizes)))
 
     async def fetch_funding_payments(self, instrument: Instrument, since_ms: int = 0) -> Sequence[domain.FundingPayment]:
         """Raises ProtocolViolation where a payment and the fill that settled it disagree about who paid: nothing is booked then."""
-        rows = await self._since(common.FUNDING_PAYMENTS, wire.PaymentRow, instrument, since_ms)
+        rows = await self._since(common.FUNDING_PAYMENTS, wire.PAYMENT, instrument, since_ms)
         by_fill = {row.fill_id: row for row in rows if row.fill_id and row.payment}
         if by_fill:
             first_ms = max(0, min(row.created_at for row in by_fill.values()) - FILL_BEFORE_PAYMENT_MS)
-            for fill in await self._since(common.FILLS, wire.FillRow, instrument, first_ms):
+            for fill in await self._since(common.FILLS, wire.FILL, instrument, first_ms):
                 wire.check_payment(by_fill.get(fill.id), fill)
         return [wire.to_payment(row) for row in rows]
 
     async def fetch_fee_rates(self, instrument: Instrument | None = None) -> domain.FeeRates:
-        page = await self._session.call(common.ACCOUNT_INFO)
+        accounts = await self._rows(common.ACCOUNT_INFO, lambda row: row_of(row, wire.AccountInfo))
         markets: list[wire.Market] = []
         if instrument is not None:
             markets = readable((await self._session.call(common.MARKETS, query=_of_market(instrument))).results, wire.to_market)
-        for info in every(page.results, lambda row: row_of(row, wire.AccountInfo), self.venue, "account info"):
+        for info in accounts:
             if int(info.account, 16) == int(self._dialect.account, 16):
                 return wire.to_fee_rates(info.fees, *markets)
         raise errors.ProtocolViolation(self.venue, "account info", "the venue does not list the account that asks")
@@ -210,14 +210,12 @@ class ParadexClient(VenueClient):
         return self._public.subscribe(topic, depth=depth)
 
     def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
-        read = wire.to_own(wire.OrderRow)
-        return self._stream.subscribe(self._own(common.ORDERS_CHANNEL, "orders", read, lambda row: OrderEvent(self._seen(row))))
+        orders = self._own(common.ORDERS_CHANNEL, "orders", wire.ORDER, lambda row: OrderEvent(self._seen(row)))
+        return self._stream.subscribe(orders)
 
     def stream_fills(self) -> EventStream[FillEvent | Connectivity]:
-        read = wire.to_own(wire.FillRow)
-        return self._stream.subscribe(
-            self._own(common.FILLS_CHANNEL, "fills", read, lambda row: FillEvent(self._own_fill(row)))
-        )
+        fills = self._own(common.FILLS_CHANNEL, "fills", wire.FILL, lambda row: FillEvent(self._own_fill(row)))
+        return self._stream.subscribe(fills)
 
     def stream_account(self) -> EventStream[AccountEvent | Connectivity]:
         """The wallet is the settlement token's balance, as in `fetch_balance`: one channel tells it, another what it is worth."""
@@ -226,19 +224,14 @@ class ParadexClient(VenueClient):
             return await asyncio.gather(self.fetch_positions(), self.fetch_balance())
 
         def on_account(frame: RpcFrame[wire.AccountSummary]) -> Iterable[domain.Balance]:
-            if self._balance is not None:
-                self._balance = wire.to_balance(frame.params.data, self._balance.wallet)
-                yield self._balance
+            return self._balance.worth(lambda wallet: wire.to_balance(frame.params.data, wallet))
 
         def on_change(frame: RpcFrame[wire.BalanceChange]) -> Iterable[domain.Balance]:
-            """A new wallet is told with the account that it belongs to, which may come before or after it."""
             change = frame.params.data
-            if self._balance is not None and change.settlement_asset_name == wire.USDC:
-                self._balance = msgspec.structs.replace(self._balance, wallet=change.settlement_asset_balance_after)
-                if self._balance.updated_ms > change.created_at:
-                    yield self._balance
+            is_ours = change.settlement_asset_name == wire.USDC
+            return self._balance.wallet(change.settlement_asset_balance_after, change.created_at) if is_ours else ()
 
-        positions = self._own(common.POSITIONS_CHANNEL, "positions", wire.to_own(wire.PositionRow), wire.to_position)
+        positions = self._own(common.POSITIONS_CHANNEL, "positions", wire.POSITION, wire.to_position)
         account = self._streams.topic(common.ACCOUNT_CHANNEL, "", "account", on_account)
         change = self._streams.topic(common.BALANCE_CHANNEL, "", "balance", on_change)
         return AccountStream(self.venue, self._stream.subscribe(positions, account, change), whole)
@@ -246,38 +239,27 @@ class ParadexClient(VenueClient):
     def _own(self, channel: Channel, name: str, read: Callable[[msgspec.Raw], Any], to_event: Callable[[Any], Any]) -> Topic:
         """A channel of our account's rows about perpetuals."""
         self._credential("account_address")
-
-        def on_frame(frame: RpcFrame[msgspec.Raw]) -> Iterable[Any]:
-            row = read(frame.params.data)
-            return () if row is None else (to_event(row),)
-
-        return self._streams.topic(channel, "", name, on_frame)
+        return self._streams.topic(channel, "", name, each_row(to_event, read, content))
 
     def _seen(self, row: wire.OrderRow) -> Order:
         """An order, whose side is remembered: what a fill calls `side` is documented as the taker's, everybody reads it as ours."""
-        order = wire.to_order(row)
-        self._sides[order.venue_order_id] = order.side
-        if len(self._sides) > ORDERS_REMEMBERED_MAX:
-            del self._sides[next(iter(self._sides))]
-        return order
+        return self._sides.seen(wire.to_order(row))
 
     def _own_fill(self, row: wire.FillRow) -> Fill:
-        """Raises ProtocolViolation where a fill is on the other side than its order: it would be booked reversed."""
-        fill, side = wire.to_fill(row), self._sides.get(row.order_id)
-        if side not in (None, fill.side):
-            detail = f"fill {fill.fill_id} is a {fill.side}, its order {row.order_id} a {side}: nobody knows which way it went"
-            raise errors.ProtocolViolation(self.venue, "fills", detail)
-        return fill
+        return self._sides.checked(wire.to_fill(row))
 
-    def _orders(self, page: wire.Page[msgspec.Raw]) -> list[Order]:
-        return [self._seen(row) for row in every(page.results, wire.to_own(wire.OrderRow), self.venue, "orders")]
+    async def _rows(self, endpoint: Endpoint, read: Callable[[msgspec.Raw], Row | None], **query: Any) -> list[Row]:
+        """Rows about our own money: all of them can be read, or it is an error."""
+        return every((await self._session.call(endpoint, query=query)).results, read, self.venue, endpoint.name)
 
     async def _history(self, instrument: Instrument | None, client_id: str | None = None) -> list[Order]:
         """The newest orders, open and done."""
         query = {**_of_market(instrument), "client_id": client_id, "page_size": ROWS_PER_PAGE}
-        return self._orders(await self._session.call(common.ORDERS_HISTORY, query=query))
+        return [self._seen(row) for row in await self._rows(common.ORDERS_HISTORY, wire.ORDER, **query)]
 
-    async def _since(self, endpoint: Endpoint, kind: type[Any], instrument: Instrument | None, since_ms: int) -> list[Any]:
+    async def _since(
+        self, endpoint: Endpoint, read: Callable[[msgspec.Raw], Any], instrument: Instrument | None, since_ms: int
+    ) -> list[Any]:
         """Rows of perpetuals since `since_ms`, oldest first, all pages."""
         query: dict[str, Any] = {**_of_market(instrument), "start_at": since_ms or None, "page_size": ROWS_PER_PAGE}
 
@@ -286,7 +268,7 @@ class ParadexClient(VenueClient):
             return page.results or [], page.next
 
         raws = await pages_by_cursor(fetch, self.venue, endpoint.name)
-        rows = {row.id: row for row in every(raws, wire.to_own(kind), self.venue, endpoint.name)}
+        rows = {row.id: row for row in every(raws, read, self.venue, endpoint.name)}
         return _oldest_first([row for row in rows.values() if row.created_at >= since_ms])
 
 

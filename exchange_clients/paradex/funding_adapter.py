@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from exchange_clients.domain import FundingKind, FundingObservation, FundingRate, MarketStats, from_ms, identify, to_ms
+from exchange_clients import domain
+from exchange_clients.domain import FundingKind, FundingObservation, FundingRate, from_ms, said_number, to_ms
 from exchange_clients.engine.paging import pages_by_cursor
 from exchange_clients.engine.rows import readable, row_of
 from exchange_clients.engine.wiring import Wiring
@@ -45,29 +46,26 @@ class ParadexFundingAdapter(VenueFundingAdapter):
         terms: dict[str, Any] = {"kind": FundingKind.ACCRUING, "next_payment_at": None, "source": "GET /funding/data"}
         return [FundingRate(rate=rate, interval=period, effective_at=at, **terms) for rate, period, at in known if period]
 
-    async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[MarketStats]]:
+    async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[domain.MarketStats]]:
         """Of listed perpetuals that have figures."""
         pairs, now_ms = await common.fetch_figures(self._session), self._clock.now_ms()
         return [self._observation(m, s) for m, s in pairs], [wire.to_stats(s, self._provenance, now_ms) for _, s in pairs]
 
     def _observation(self, market: wire.Market, summary: wire.Summary) -> FundingObservation:
-        now, said, told_ms = self._clock.now(), summary.funding_rate, wire.number(summary.created_at)
-        return FundingObservation.read(
-            venue=self.venue,
+        said, told_ms = summary.funding_rate, said_number(summary.created_at)
+        return self._observed(
             venue_symbol=market.symbol,
-            asset=identify(market.base_currency),
+            asset=domain.identify(market.base_currency),
             said=str(said) if said is not None and said != "" else None,
             interval=_period(market.funding_period_hours),
             kind=FundingKind.ACCRUING,
-            effective_at=from_ms(int(told_ms)) if told_ms else now,
+            effective_at=from_ms(int(told_ms)) if told_ms else None,
             next_payment_at=None,
             source="GET /markets/summary",
-            observed_at=now,
-            provenance=self._provenance,
         )
 
 
 def _period(hours: Any) -> timedelta | None:
     """None when the venue does not say it (0 in old rows)."""
-    found = wire.number(hours)
+    found = said_number(hours)
     return timedelta(seconds=int(found * 3600)) if found else None

@@ -14,9 +14,9 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from exchange_clients import domain
-from exchange_clients.domain import OrderStatus, Side, TimeInForce, exact, float_number
+from exchange_clients.domain import OrderStatus, Side, TimeInForce, exact, float_number, said_number
 from exchange_clients.engine import sbe
-from exchange_clients.engine.rows import row_of
+from exchange_clients.engine.rows import member, row_of
 from exchange_clients.errors import ProtocolViolation
 
 VENUE = "paradex"
@@ -94,7 +94,6 @@ class Summary(msgspec.Struct, frozen=True):
 class FundingPoint(msgspec.Struct, frozen=True):
     """One observation of the rate. Old rows say 0 hours, which means the market's own period."""
 
-    market: str
     funding_rate: Decimal
     created_at: int
     funding_period_hours: Decimal = Decimal(0)
@@ -105,7 +104,6 @@ class RestLevel(domain.Level, frozen=True, array_like=True, gc=False):
 
 
 class RestBook(msgspec.Struct, frozen=True):
-    market: str
     seq_no: int
     last_updated_at: int
     bids: list[RestLevel]
@@ -136,12 +134,6 @@ class PublicTrade(msgspec.Struct, frozen=True):
     size: float
     price: float
     created_at: int
-
-
-class Marked(msgspec.Struct, frozen=True):
-    """Which market a row is about: rows of other kinds are dropped before the rest is read."""
-
-    market: str
 
 
 class OrderRow(msgspec.Struct, frozen=True):
@@ -279,18 +271,13 @@ def to_market(row: msgspec.Raw) -> Market | None:
 
 def to_own(kind: type[Content]) -> Callable[[msgspec.Raw], Content | None]:
     """Reads a row that names its market; None for one that is not about a perpetual."""
-    return lambda row: row_of(row, kind) if is_perp(row_of(row, Marked).market) else None
+    return lambda row: row_of(row, kind) if is_perp(member(row, "market", str)) else None
 
 
 def to_usdc(row: msgspec.Raw) -> Decimal | None:
     """The balance of the settlement token; None for another token."""
     balance = row_of(row, BalanceRow)
     return Decimal(balance.size) if balance.token == USDC else None
-
-
-def number(said: Any) -> Decimal | None:
-    """The number that was said, None for anything else."""
-    return domain.text_number(None if said is None else str(said))
 
 
 def measure(said: Any) -> float | None:
@@ -311,7 +298,7 @@ def to_instrument(row: msgspec.Raw) -> domain.Instrument | None:
     if not (market.price_tick_size > 0 and market.order_size_increment > 0 and market.min_notional >= 0):
         raise ValueError(f"{market.symbol} has no grid of prices and sizes")
     margin = market.delta1_cross_margin_params
-    first = number(margin.get("imf_base")) if isinstance(margin, dict) else None
+    first = said_number(margin.get("imf_base")) if isinstance(margin, dict) else None
     return domain.Instrument.perpetual(
         venue=VENUE,
         venue_symbol=market.symbol,
@@ -340,7 +327,7 @@ def to_stats(row: Summary, provenance: domain.Provenance, now_ms: int) -> domain
         index=measure(row.underlying_price),
         open_interest=measure(row.open_interest),
         volume_24h_usd=measure(row.volume_24h),
-        time_ms=int(number(row.created_at) or now_ms),
+        time_ms=int(said_number(row.created_at) or now_ms),
         provenance=provenance,
         best_bid=measure(row.bid),
         best_ask=measure(row.ask),
@@ -373,7 +360,7 @@ def to_order(order: OrderRow) -> domain.Order:
         size=order.size,
         filled=order.size - order.remaining_size,
         price=None if order.type == "MARKET" else order.price,
-        average_price=number(order.avg_fill_price) or None,
+        average_price=said_number(order.avg_fill_price) or None,
         status=status,
         reduce_only="REDUCE_ONLY" in (order.flags or ()),
         reason=order.cancel_reason or "" if status in (OrderStatus.CANCELLED, OrderStatus.REJECTED) else "",
@@ -404,11 +391,11 @@ def to_position(row: PositionRow) -> domain.Position:
     return domain.Position(
         **_of(row.market),
         size=Decimal(0) if row.status == "CLOSED" else abs(row.size) if row.side == "LONG" else -abs(row.size),
-        entry_price=number(row.average_entry_price),
-        unrealised_pnl=number(row.unrealized_pnl),
-        unrealised_funding=number(row.unrealized_funding_pnl),
-        liquidation_price=number(row.liquidation_price),
-        leverage=number(row.leverage),
+        entry_price=said_number(row.average_entry_price),
+        unrealised_pnl=said_number(row.unrealized_pnl),
+        unrealised_funding=said_number(row.unrealized_funding_pnl),
+        liquidation_price=said_number(row.liquidation_price),
+        leverage=said_number(row.leverage),
         updated_ms=row.last_updated_at or row.seq_no // 1_000_000,
     )
 
@@ -432,11 +419,9 @@ def to_payment(row: PaymentRow) -> domain.FundingPayment:
 
 def check_payment(paid: PaymentRow | None, fill: FillRow) -> None:
     """Raise ProtocolViolation where a payment and its fill disagree about who paid."""
-    settled = number(fill.realized_funding)
+    settled = said_number(fill.realized_funding)
     if paid is not None and settled is not None and settled * paid.payment < 0:
-        detail = (
-            f"payment {paid.id} says {paid.payment}, its fill {fill.id} says {settled}: the sign of one of them is not ours"
-        )
+        detail = f"payment {paid.id} says {paid.payment}, its fill {fill.id} {settled}: the sign of one of them is not ours"
         raise ProtocolViolation(VENUE, "funding payments", detail)
 
 
@@ -444,7 +429,7 @@ def to_fee_rates(fees: Fees, market: Market | None = None) -> domain.FeeRates:
     """Of the account, or of a market that has its own (`fee_config.api_fee`: orders that come from the API)."""
     own: Any = market.fee_config if market is not None else None
     said = [_digged(own, "api_fee", f"{who}_fee", "fee") for who in ("maker", "taker")]
-    maker, taker = (number(text) for text in said)
+    maker, taker = (said_number(text) for text in said)
     return domain.FeeRates(maker=fees.maker_rate if maker is None else maker, taker=fees.taker_rate if taker is None else taker)
 
 
@@ -454,6 +439,11 @@ def _digged(said: Any, *names: str) -> Any:
         said = said.get(name) if isinstance(said, dict) else None
     return said
 
+
+ORDER = to_own(OrderRow)
+FILL = to_own(FillRow)
+POSITION = to_own(PositionRow)
+PAYMENT = to_own(PaymentRow)
 
 # Public channels are told in SBE (docs: binary-encoding-sbe; required since 21 September 2026, recorded by others so in October).
 # Layout: paradex-py, sbe/paradex_1_0.xml: BookEvent is template 3; numbers are multiples of 1e-8, times microseconds.

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from exchange_clients.engine.rows import every, readable, row_of
+from exchange_clients.engine.rows import every, member, readable, row_of
 from exchange_clients.errors import ProtocolViolation
 
 
@@ -31,3 +31,11 @@ def test_our_own_money_is_whole_or_an_error_that_names_the_row(odd: bytes) -> No
         every([ROWS[0], msgspec.Raw(odd)], read, "venue", "fills")
     assert error.value.raw == odd
     assert [row.name for row in every([ROWS[0], ROWS[2]], read, "venue", "fills")] == ["a"]
+
+
+def test_one_member_is_read_whatever_else_is_odd() -> None:
+    row = msgspec.Raw(b'{"symbol":"BTC","size":{"no":"number"},"time":"7"}')
+    assert (member(row, "symbol", str), member(row, "time", int)) == ("BTC", 7)
+    for name, kind in (("market", str), ("size", int)):
+        with pytest.raises(msgspec.MsgspecError):
+            member(row, name, kind)
