@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -14,6 +16,14 @@ from exchange_clients.engine.subscription import Closing, Subscription
 from exchange_clients.errors import NotSent, OutcomeUnknown, RateLimited
 
 STATE_AGAIN_S = 1.0
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Something was told of the position in `symbol`, where one is held: `fields`, by their names."""
+
+    symbol: str
+    fields: Mapping[str, Any]
 
 
 class BalanceInParts:
@@ -40,8 +50,8 @@ class BalanceInParts:
 
 
 class AccountStream(Closing):
-    """Positions and balance. `changes` yields connectivity, Balances, Positions (size 0: closed) and tuples of all Positions that are
-    open. `whole` reads everything.
+    """Positions and balance. `changes` yields connectivity, Balances, Positions (size 0: closed), what Changed of one, and tuples of all
+    Positions that are open. `whole` reads everything.
 
     The whole is read once whenever the stream (re)starts, after the subscription is confirmed: whatever changes meanwhile waits
     in the queue and is applied on top.
@@ -78,6 +88,10 @@ class AccountStream(Closing):
             if isinstance(change, tuple):
                 self._positions = {position.symbol: position for position in change}
                 return AccountEvent(self._venue, change, None)
+            if isinstance(change, Changed):
+                if (held := self._positions.get(change.symbol)) is None:
+                    continue
+                change = msgspec.structs.replace(held, **change.fields)
             if self._apply(change):
                 return AccountEvent(self._venue, tuple(self._positions.values()), None)
 

@@ -10,23 +10,32 @@ from uuid import UUID
 
 import msgspec
 
-from exchange_clients import errors
+from exchange_clients import domain, errors
 from exchange_clients.base import EventStream
-from exchange_clients.domain.account import Balance, FeeRates, Position
-from exchange_clients.domain.assets import identify
-from exchange_clients.domain.events import AccountEvent, BookEvent, Connectivity, FillEvent, OrderEvent
-from exchange_clients.domain.funding import FundingPayment
-from exchange_clients.domain.instruments import Instrument, wire_text
-from exchange_clients.domain.market import MarketStats, OrderBook, Trade
-from exchange_clients.domain.numbers import EXACT, text_number
-from exchange_clients.domain.orders import ByClientId, ByVenueId, Fill, Order, OrderRef, OrderRequest, OrderStatus, TimeInForce
-from exchange_clients.engine.account_stream import AccountStream
-from exchange_clients.engine.book_builder import Gap
+from exchange_clients.domain import (
+    AccountEvent,
+    BookEvent,
+    ByVenueId,
+    Connectivity,
+    Fill,
+    FillEvent,
+    Instrument,
+    Order,
+    OrderEvent,
+    OrderRef,
+    OrderRequest,
+    OrderStatus,
+    Position,
+    wire_text,
+)
+from exchange_clients.domain.numbers import EXACT
+from exchange_clients.engine.account_stream import AccountStream, Changed
 from exchange_clients.engine.channel_frames import DataFrame
 from exchange_clients.engine.endpoint import Channel, Endpoint
 from exchange_clients.engine.generations import Generations
+from exchange_clients.engine.handlers import WholeBooks, each_row
 from exchange_clients.engine.paging import pages_by_cursor
-from exchange_clients.engine.rows import every, readable
+from exchange_clients.engine.rows import every, member, readable, row_of
 from exchange_clients.engine.stream_dialect import Blind, Topic
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.pacifica import common, wire
@@ -57,27 +66,25 @@ class PacificaClient(VenueClient):
         """No call tells whether a key may act; cancelling an order that can't exist does, and changes nothing."""
         for anywhere in (await self.fetch_instruments())[:1]:
             with suppress(errors.OrderNotFound):
-                await self.cancel_order(anywhere, ByClientId(NOBODYS_ORDER))
+                await self.cancel_order(anywhere, domain.ByClientId(NOBODYS_ORDER))
 
     async def fetch_instruments(self) -> Sequence[Instrument]:
         rows = (await self._session.call(common.INFO)).data
-        found = readable(rows, wire.instrument_of)
-        self._listed = {row.symbol: None for row in readable(rows, wire.reader(wire.Named))} | {
-            i.venue_symbol: i for i in found
-        }
+        found, names = readable(rows, wire.instrument_of), readable(rows, wire.reader(wire.Named))
+        self._listed = {row.symbol: None for row in names} | {i.venue_symbol: i for i in found}
         return found
 
-    async def fetch_order_book(self, instrument: Instrument, depth: int = 20) -> OrderBook:
+    async def fetch_order_book(self, instrument: Instrument, depth: int = 20) -> domain.OrderBook:
         query = {"symbol": instrument.venue_symbol, "agg_level": 1}
         reply = await self._session.call(common.BOOK, query=query)
         return wire.to_book(reply.data, instrument.symbol, self._provenance).top(depth)
 
-    async def fetch_trades(self, instrument: Instrument, limit: int = 100) -> Sequence[Trade]:
+    async def fetch_trades(self, instrument: Instrument, limit: int = 100) -> Sequence[domain.Trade]:
         rows = (await self._session.call(common.TRADES, query={"symbol": instrument.venue_symbol})).data
         trades = [wire.to_trade(row, instrument.symbol, self._provenance) for row in readable(rows, wire.reader(wire.TradeRow))]
         return sorted(trades, key=lambda trade: trade.time_ms)[-limit:] if limit > 0 else []
 
-    async def fetch_stats(self) -> Sequence[MarketStats]:
+    async def fetch_stats(self) -> Sequence[domain.MarketStats]:
         rows, now_ms = wire.price_rows((await self._session.call(common.PRICES)).data), self._clock.now_ms()
         ours = await self._ours(row.symbol for row in rows)
         return [wire.to_stats(row, now_ms, self._provenance) for row in rows if row.symbol in ours]
@@ -123,7 +130,7 @@ class PacificaClient(VenueClient):
             price=price,
             size=size,
             status=OrderStatus.PENDING,
-            time_in_force=TimeInForce.POST_ONLY,
+            time_in_force=domain.TimeInForce.POST_ONLY,
             updated_ms=self._clock.now_ms(),
         )
 
@@ -162,79 +169,52 @@ class PacificaClient(VenueClient):
         rows = await self._own_rows(common.POSITIONS, wire.PositionRow, (await self._of_account(common.POSITIONS)).data)
         if not rows:
             return []
-        marks = {
-            row.symbol: text_number(str(row.mark)) for row in wire.price_rows((await self._session.call(common.PRICES)).data)
-        }
+        prices = wire.price_rows((await self._session.call(common.PRICES)).data)
+        marks = {row.symbol: domain.said_number(row.mark) for row in prices}
         await self._read_leverages()
         return [self._position(row, marks.get(row.symbol)) for row in rows if row.amount]
 
-    async def fetch_balance(self) -> Balance:
+    async def fetch_balance(self) -> domain.Balance:
         account = (await self._of_account(common.ACCOUNT)).data
         self._spot = account.spot
-        return wire.to_balance(account)
+        return wire.to_balance(account, account.spot)
 
-    async def fetch_funding_payments(self, instrument: Instrument, since_ms: int = 0) -> Sequence[FundingPayment]:
+    async def fetch_funding_payments(self, instrument: Instrument, since_ms: int = 0) -> Sequence[domain.FundingPayment]:
         rows = await self._pages(common.FUNDING_HISTORY, wire.PaymentRow, since_ms)
         return [wire.to_payment(row) for row in rows if row.symbol == instrument.venue_symbol]
 
-    async def fetch_fee_rates(self, instrument: Instrument | None = None) -> FeeRates:
+    async def fetch_fee_rates(self, instrument: Instrument | None = None) -> domain.FeeRates:
         return wire.to_fee_rates((await self._of_account(common.ACCOUNT)).data)
 
     def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:
-        symbol, provenance, newest = instrument.symbol, self._provenance, 0
-
-        def on_start() -> None:
-            nonlocal newest
-            newest = 0
-
-        def on_frame(frame: DataFrame[wire.Book]) -> Iterable[BookEvent]:
-            nonlocal newest
-            if frame.data.li < newest:  # overtaken by a younger snapshot
-                return ()
-            newest = frame.data.li
-            full = wire.to_book(frame.data, symbol, provenance)
-            if full.is_crossed():
-                raise Gap("the book crosses")
-            return (BookEvent(full),)
-
-        which, name = {"symbol": instrument.venue_symbol, "agg_level": 1}, f"book {symbol}"
-        topic = self._streams.topic(common.BOOK_CHANNEL, name, which, on_frame, on_start)
+        symbol, which = instrument.symbol, {"symbol": instrument.venue_symbol, "agg_level": 1}
+        books = WholeBooks(lambda frame: wire.to_book(frame.data, symbol, self._provenance))
+        topic = self._streams.topic(common.BOOK_CHANNEL, f"book {symbol}", which, books, books.forget)
         return self._stream.subscribe(topic, depth=depth)
 
     def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:
-        def told(row: wire.OrderRow) -> OrderEvent | None:
-            order = self._generations.now(wire.to_order(row))
-            return None if order is None else OrderEvent(order)
-
-        return self._stream.subscribe(self._own(common.ORDERS_CHANNEL, "orders", self._each(wire.OrderUpdate, told)))
+        orders = self._each(OrderEvent, wire.OrderUpdate, lambda row: self._generations.now(wire.to_order(row)))
+        return self._stream.subscribe(self._own(common.ORDERS_CHANNEL, "orders", orders))
 
     def stream_fills(self) -> EventStream[FillEvent | Connectivity]:
-        def told(row: wire.FillRow) -> FillEvent:
-            return FillEvent(wire.to_fill(row))
-
-        return self._stream.subscribe(self._own(common.FILLS_CHANNEL, "fills", self._each(wire.FillUpdate, told)))
+        fills = self._each(FillEvent, wire.FillUpdate, wire.to_fill)
+        return self._stream.subscribe(self._own(common.FILLS_CHANNEL, "fills", fills))
 
     def stream_account(self) -> EventStream[AccountEvent | Connectivity]:
         """The channels know no mark, so the result of a position is known when the stream (re)starts and not between."""
-        held: tuple[Position, ...] = ()
+        read_positions = self._each(lambda position: position, wire.PositionUpdate, self._position)
 
         def on_positions(frame: DataFrame[list[msgspec.Raw]]) -> Iterable[Any]:
-            nonlocal held
-            told = list(self._each(wire.PositionUpdate, self._position)(frame))
+            told = list(read_positions(frame))
             odd = [event for event in told if isinstance(event, Blind)]
-            held = held if odd else tuple(position for position in told if position.size)
-            return odd or (held,)
+            return odd or (tuple(position for position in told if position.size),)
 
         def on_leverage(frame: DataFrame[wire.LeverageUpdate]) -> Iterable[Any]:
-            nonlocal held
-            new = frame.data
-            self._leverages[new.symbol] = new.leverage
-            changed = identify(new.symbol).base
-            held = tuple(msgspec.structs.replace(p, leverage=new.leverage) if p.symbol == changed else p for p in held)
-            return (held,)
+            self._leverages[frame.data.symbol] = frame.data.leverage
+            return (Changed(domain.identify(frame.data.symbol).base, {"leverage": frame.data.leverage}),)
 
         def on_account(frame: DataFrame[wire.AccountUpdate]) -> Iterable[Any]:
-            return (wire.to_balance_of(frame.data, self._spot),)
+            return (wire.to_balance(frame.data, self._spot),)
 
         changes = self._stream.subscribe(
             self._own(common.POSITIONS_CHANNEL, "positions", on_positions),
@@ -243,24 +223,19 @@ class PacificaClient(VenueClient):
         )
         return AccountStream(self.venue, changes, self._whole)
 
-    async def _whole(self) -> tuple[Sequence[Position], Balance]:
+    async def _whole(self) -> tuple[Sequence[Position], domain.Balance]:
         positions = await self.fetch_positions()
         if not positions:
             await self._read_leverages()
         return positions, await self.fetch_balance()
 
-    def _each(self, kind: type[Row], told: Callable[[Row], Any]) -> Callable[[DataFrame[list[msgspec.Raw]]], Iterator[Any]]:
-        """What is told of each row about a perpetual; one that can't be read blinds for a moment, and the others are told."""
-        read = wire.reader(kind, lambda row: self._is_ours(row.symbol), wire.ShortNamed)
+    def _each(self, event: Callable[[Any], Any], kind: type[Row], make: Callable[[Row], Any]) -> Callable[[Any], Iterator[Any]]:
+        """An event of what is made of each row about a perpetual, where it makes anything."""
 
-        def on_frame(frame: DataFrame[list[msgspec.Raw]]) -> Iterator[Any]:
-            for raw in frame.data:
-                try:
-                    yield from filter(None, map(told, every([raw], read, self.venue, "stream")))
-                except errors.ProtocolViolation as odd:
-                    yield Blind(odd.detail)
+        def read(raw: msgspec.Raw) -> Any:
+            return make(row_of(raw, kind)) if self._is_ours(member(raw, "s", str)) else None
 
-        return on_frame
+        return each_row(event, read)
 
     def _own(self, channel: Channel, name: str, handler: Callable[[Any], Iterable[Any]]) -> Topic:
         return self._streams.topic(channel, name, {"account": self._account()}, handler)
@@ -284,7 +259,7 @@ class PacificaClient(VenueClient):
     async def _own_rows(self, endpoint: Endpoint, kind: type[Row], rows: list[msgspec.Raw]) -> list[Row]:
         """The account's rows about perpetuals. Raises ProtocolViolation for one of them that can't be read."""
         await self._ours(row.symbol for row in readable(rows, wire.reader(wire.Named)))
-        return every(rows, wire.reader(kind, lambda row: self._is_ours(row.symbol), wire.Named), self.venue, endpoint.name)
+        return every(rows, wire.reader(kind, lambda raw: self._is_ours(member(raw, "symbol", str))), self.venue, endpoint.name)
 
     async def _read_leverages(self) -> None:
         """Only markets whose setting was changed are listed; the others have their highest."""
@@ -305,7 +280,7 @@ class PacificaClient(VenueClient):
 
         async def fetch(cursor: str | None) -> tuple[list[Row], str | None]:
             page = await self._of_account(endpoint, **query, cursor=cursor)
-            oldest_ms = min((row.created_at for row in readable(page.data, wire.reader(wire.Dated))), default=0)
+            oldest_ms = min(readable(page.data, lambda row: member(row, "created_at", int)), default=0)
             return await self._own_rows(endpoint, kind, page.data), page.cursor if oldest_ms >= since_ms else None
 
         pages: list[Any] = await pages_by_cursor(fetch, self.venue, endpoint.name)
@@ -323,9 +298,8 @@ class PacificaClient(VenueClient):
         for _ in range(HISTORY_PAGES_MAX):
             if found := self._of_name(page, client_order_id):
                 newest = max(found, key=lambda row: row.order_id)
-                if not self._generations.knows(
-                    str(newest.order_id)
-                ):  # from before this client: the latest page tells of others
+                if not self._generations.knows(str(newest.order_id)):
+                    # It is from before this client: the latest page tells of others.
                     page = await self._of_account(common.ORDERS_HISTORY)
                     self._generations.followed([wire.to_order(row) for row in (newest, *self._of_name(page, client_order_id))])
                 return wire.to_order(newest)
@@ -336,5 +310,5 @@ class PacificaClient(VenueClient):
         return None
 
     def _of_name(self, page: wire.Rows, client_order_id: str) -> list[wire.OrderRow]:
-        mine = wire.reader(wire.OrderRow, lambda row: row.client_order_id == client_order_id, wire.Labelled)
+        mine = wire.reader(wire.OrderRow, lambda row: row_of(row, wire.OrderRef).client_order_id == client_order_id)
         return every(page.data, mine, self.venue, "fetch_order")

@@ -9,8 +9,7 @@ import msgspec
 
 from exchange_clients import errors
 from exchange_clients.base import ALL_STREAMS, LIMIT_ORDERS, Capability
-from exchange_clients.domain.account import FeeRates
-from exchange_clients.domain.provenance import Environment
+from exchange_clients.domain import Environment, FeeRates
 from exchange_clients.engine.channel_frames import DataFrame
 from exchange_clients.engine.endpoint import Channel, Endpoint, Meter, Retry, SequenceRule
 from exchange_clients.engine.short_names import rows_of

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from exchange_clients import errors
-from exchange_clients.domain.credentials import Credentials
 from exchange_clients.engine.channel_frames import ChannelFrames
+from exchange_clients.engine.credential import key_of, needed, text_of
 from exchange_clients.engine.endpoint import Call, Channel, Meter, Retry
 from exchange_clients.engine.refusals import refused
 from exchange_clients.engine.session import Dialect
@@ -26,20 +26,11 @@ class PacificaDialect(Dialect):
 
     def __init__(self, wiring: Wiring) -> None:
         self._clock, self._limits = wiring.clock, wiring.limits
-        self._who: dict[str, str] = {}
-        self._signer: Signer | None = None
-        credentials = wiring.credentials or Credentials({})
-        self._config_key = credentials.get("api_config_key")
-        key = credentials.get("private_key")
-        if not key:
-            return
-        try:
-            self._signer = Signer(key)
-        except ValueError as error:
-            raise errors.Misconfigured(wire.VENUE, "credentials", "private_key is not 64 bytes in base58") from error
-        account = credentials.get("account") or self._signer.address
-        agent = {} if account == self._signer.address else {"agent_wallet": self._signer.address}
-        self._who = {"account": account, **agent}
+        self._config_key = text_of(wiring, "api_config_key")
+        self._signer = key_of(wire.VENUE, wiring, "private_key", Signer, "64 bytes in base58")
+        own = self._signer.address if self._signer is not None else ""
+        account = text_of(wiring, "account") or own
+        self._who = {"account": account} if account == own else {"account": account, "agent_wallet": own}
 
     def meter_key(self, call: Call, meter: Meter) -> str:
         """An API config key has credits of its own. It is a secret, and names of budgets are not."""
@@ -56,10 +47,9 @@ class PacificaDialect(Dialect):
             request = request.with_headers(**{"PF-API-KEY": self._config_key})
         if not call.endpoint.private:
             return request
-        if self._signer is None:
-            raise errors.Misconfigured(wire.VENUE, call.endpoint.name, "acting needs the credential private_key")
+        signer = needed(self._signer, wire.VENUE, call.endpoint.name, "private_key")
         now_ms, window_ms = self._clock.now_ms(), self._clock.wire_ms(common.EXPIRY_WINDOW_MS)
-        signature = self._signer.sign(signed_text(call.endpoint.operation, now_ms, window_ms, call.payload))
+        signature = signer.sign(signed_text(call.endpoint.operation, now_ms, window_ms, call.payload))
         header = {**self._who, "signature": signature, "timestamp": now_ms, "expiry_window": window_ms}
         return request.with_json({**header, **call.payload})
 

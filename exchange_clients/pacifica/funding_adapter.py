@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from exchange_clients.domain.assets import identify
-from exchange_clients.domain.funding import FundingKind, FundingObservation, FundingRate
-from exchange_clients.domain.market import MarketStats
-from exchange_clients.domain.times import from_ms, next_boundary_ms, to_ms
+from exchange_clients.domain import FundingObservation, FundingRate, MarketStats, identify, to_ms
 from exchange_clients.engine.paging import pages_by_cursor
 from exchange_clients.engine.rows import readable
 from exchange_clients.engine.wiring import Wiring
@@ -46,11 +43,7 @@ class PacificaFundingAdapter(VenueFundingAdapter):
         points = await pages_by_cursor(fetch, self.venue, "funding_rate/history")
         by_hour = {p.created_at // HOUR_MS * HOUR_MS: p.funding_rate for p in sorted(points, key=lambda p: p.created_at)}
         inside = {hour_ms: rate for hour_ms, rate in by_hour.items() if since_ms <= hour_ms < until_ms}
-        kind, source = FundingKind.SETTLED, "GET /funding_rate/history"
-        return [
-            FundingRate(rate=rate, interval=HOUR, kind=kind, effective_at=from_ms(hour_ms), next_payment_at=None, source=source)
-            for hour_ms, rate in inside.items()
-        ]
+        return [self._paid(rate, HOUR, hour_ms, "GET /funding_rate/history") for hour_ms, rate in inside.items()]
 
     async def snapshot(self) -> tuple[Sequence[FundingObservation], Sequence[MarketStats]]:
         """The price list names spot markets too, and only the market list tells them apart: it is read again for a new name."""
@@ -62,18 +55,11 @@ class PacificaFundingAdapter(VenueFundingAdapter):
         return [self._observation(row) for row in rows], [wire.to_stats(row, now_ms, self._provenance) for row in rows]
 
     def _observation(self, row: wire.PriceRow) -> FundingObservation:
-        now_ms = self._clock.now_ms()
-        now, due = from_ms(now_ms), from_ms(next_boundary_ms(now_ms, HOUR_MS))
-        return FundingObservation.read(
-            venue=self.venue,
+        return self._observed(
             venue_symbol=row.symbol,
             asset=identify(row.symbol),
             said=None if row.next_funding is None else str(row.next_funding),
             interval=HOUR,
-            kind=FundingKind.PREDICTED,
-            effective_at=now,
-            next_payment_at=due,
+            next_payment_at=self._due(HOUR),
             source="GET /info/prices",
-            observed_at=now,
-            provenance=self._provenance,
         )

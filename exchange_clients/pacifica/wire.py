@@ -9,19 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from exchange_clients.domain.account import Balance, FeeRates, Position
-from exchange_clients.domain.assets import identify
-from exchange_clients.domain.funding import FundingPayment
-from exchange_clients.domain.instruments import Instrument, PriceRule
-from exchange_clients.domain.market import Level, MarketStats, Measure, OrderBook, Trade, to_levels
-from exchange_clients.domain.numbers import exact, float_number
-from exchange_clients.domain.orders import ByVenueId, Fill, Liquidity, Order, OrderStatus, TimeInForce
-from exchange_clients.domain.provenance import Provenance
-from exchange_clients.domain.side import Side
+from exchange_clients import domain
+from exchange_clients.domain import Fill, Instrument, Order, OrderStatus, Side, TimeInForce, exact, float_number, identify
 from exchange_clients.engine.rows import readable, row_of
 from exchange_clients.engine.short_names import renamed, words
 from exchange_clients.errors import Misconfigured
@@ -29,7 +22,6 @@ from exchange_clients.errors import Misconfigured
 VENUE = "pacifica"
 QUOTE = "USDC"
 T = TypeVar("T")
-Row = TypeVar("Row")
 BookSide = Literal["bid", "ask"]
 """Of an order; of a position, bid is long."""
 TradeSide = Literal["open_long", "close_short", "open_short", "close_long"]
@@ -90,11 +82,11 @@ class PriceRow(Named, frozen=True, kw_only=True):
     volume_24h: str | float | None = None
 
 
-class BookLevel(Level, frozen=True, rename={"price": "p", "size": "a"}):
+class BookLevel(domain.Level, frozen=True, rename={"price": "p", "size": "a"}):
     """A domain level under the venue's names, so that a book needs no conversion."""
 
-    price: Measure
-    size: Measure
+    price: domain.Measure
+    size: domain.Measure
 
 
 class Book(msgspec.Struct, frozen=True):
@@ -113,32 +105,16 @@ class TradeRow(msgspec.Struct, frozen=True):
     created_at: int
 
 
-class Dated(msgspec.Struct, frozen=True):
-    """Where a page of a list ends."""
-
-    created_at: int
-
-
-class Labelled(msgspec.Struct, frozen=True):
-    """What an order is known by."""
-
-    order_id: int
-    client_order_id: str | None = None
-
-
 class FundingPoint(msgspec.Struct, frozen=True):
     funding_rate: Decimal
     created_at: int
 
 
-class ShortNamed(msgspec.Struct, frozen=True, rename={"symbol": "s"}):
-    """The same of a row on the WebSocket."""
-
-    symbol: str
-
-
 class OrderRef(msgspec.Struct, frozen=True):
+    """What an order is known by."""
+
     order_id: int
+    client_order_id: str | None = None
 
 
 class OrderRow(msgspec.Struct, frozen=True):
@@ -238,10 +214,15 @@ class Account(msgspec.Struct, frozen=True):
         return self.spot_market_value or self.spot_collateral or Decimal(0)
 
 
-class AccountUpdate(msgspec.Struct, frozen=True, rename={"balance": "b", "equity": "ae", "spendable": "as", "updated_at": "t"}):
+ACCOUNT_MEMBERS = {"balance": "b", "account_equity": "ae", "available_to_spend": "as", "updated_at": "t"}
+
+
+class AccountUpdate(msgspec.Struct, frozen=True, rename=ACCOUNT_MEMBERS):
+    """The same on the WebSocket, which has no word about spot."""
+
     balance: Decimal
-    equity: Decimal
-    spendable: Decimal
+    account_equity: Decimal
+    available_to_spend: Decimal
     updated_at: int
 
 
@@ -269,18 +250,16 @@ OrderUpdate, FillUpdate = renamed(OrderRow, ORDER_WORDS), renamed(FillRow, FILL_
 PositionUpdate = renamed(PositionRow, POSITION_WORDS, may_miss=("liquidation_price",))
 
 
-def to_order_id(ref: ByVenueId) -> int:
+def to_order_id(ref: domain.ByVenueId) -> int:
     """The venue's ids are numbers. Raises Misconfigured for anything else."""
     if not ref.id.isdecimal():
         raise Misconfigured(VENUE, "order", f"{ref.id!r} is not an order id of this venue; nothing was sent")
     return int(ref.id)
 
 
-def reader(
-    kind: type[Row], wanted: Callable[[Any], bool] = lambda _: True, mark: type[Any] | None = None
-) -> Callable[[msgspec.Raw], Row | None]:
-    """Reads a row strictly as `kind`, or nothing where what is read of it loosely, as `mark`, is not `wanted`."""
-    return lambda raw: row_of(raw, kind) if wanted(row_of(raw, mark or kind)) else None
+def reader(kind: type[T], is_wanted: Callable[[msgspec.Raw], bool] = lambda _: True) -> Callable[[msgspec.Raw], T | None]:
+    """Reads a row strictly as `kind`, or nothing where what is read of it loosely is not what `is_wanted`."""
+    return lambda raw: row_of(raw, kind) if is_wanted(raw) else None
 
 
 def price_rows(rows: list[msgspec.Raw]) -> list[PriceRow]:
@@ -302,8 +281,7 @@ def is_spot_name(symbol: str) -> bool:
 
 def instrument_of(raw: msgspec.Raw) -> Instrument | None:
     """A row of the list of markets; nothing for those that are no perpetuals."""
-    row = reader(Market, is_perpetual, Named)(raw)
-    return None if row is None else to_instrument(row)
+    return to_instrument(row_of(raw, Market)) if is_perpetual(row_of(raw, Named)) else None
 
 
 def to_instrument(row: Market) -> Instrument:
@@ -315,7 +293,7 @@ def to_instrument(row: Market) -> Instrument:
         venue_symbol=row.symbol,
         asset=identify(row.symbol),
         quote=QUOTE,
-        price_rule=PriceRule(row.tick_size),
+        price_rule=domain.PriceRule(row.tick_size),
         lot_size=row.lot_size,
         min_notional=row.min_order_size,
         max_leverage=row.max_leverage,
@@ -323,14 +301,14 @@ def to_instrument(row: Market) -> Instrument:
     )
 
 
-def to_book(book: Book, symbol: str, provenance: Provenance) -> OrderBook:
+def to_book(book: Book, symbol: str, provenance: domain.Provenance) -> domain.OrderBook:
     bids, asks = book.l
-    return OrderBook(VENUE, symbol, to_levels(bids), to_levels(asks), book.t, provenance, book.li or None)
+    return domain.OrderBook(VENUE, symbol, domain.to_levels(bids), domain.to_levels(asks), book.t, provenance, book.li or None)
 
 
-def to_stats(row: PriceRow, now_ms: int, provenance: Provenance) -> MarketStats:
+def to_stats(row: PriceRow, now_ms: int, provenance: domain.Provenance) -> domain.MarketStats:
     """Open interest comes in base units, volume in USD. The list has a mid but no best bid and ask, so those stay unknown."""
-    return MarketStats.of(
+    return domain.MarketStats.of(
         venue=VENUE,
         venue_symbol=row.symbol,
         asset=identify(row.symbol),
@@ -343,13 +321,12 @@ def to_stats(row: PriceRow, now_ms: int, provenance: Provenance) -> MarketStats:
     )
 
 
-def to_trade(row: TradeRow, symbol: str, provenance: Provenance) -> Trade:
+def to_trade(row: TradeRow, symbol: str, provenance: domain.Provenance) -> domain.Trade:
     """The list gives trades no id; instant, price, size and side stand in for one."""
-    trade_id = f"{row.created_at}:{row.price}:{row.amount}:{row.side}"
-    return Trade(
+    return domain.Trade(
         venue=VENUE,
         symbol=symbol,
-        trade_id=trade_id,
+        trade_id=f"{row.created_at}:{row.price}:{row.amount}:{row.side}",
         side=TRADE_SIDES[row.side],
         price=row.price,
         size=row.amount,
@@ -400,69 +377,54 @@ def to_fill(row: FillRow) -> Fill:
         price=row.price,
         fee=row.fee,
         fee_asset=QUOTE,
-        liquidity=Liquidity.TAKER if row.event_type == "fulfill_taker" else Liquidity.MAKER,
+        liquidity=domain.Liquidity.TAKER if row.event_type == "fulfill_taker" else domain.Liquidity.MAKER,
         time_ms=row.created_at,
     )
 
 
 @exact
-def to_position(row: PositionRow, mark: Decimal | None = None, leverage: Decimal | None = None) -> Position:
+def to_position(row: PositionRow, mark: Decimal | None = None, leverage: Decimal | None = None) -> domain.Position:
     """`mark` and `leverage` come from other calls; the frames of the WebSocket have neither."""
     size = row.amount * SIDES[row.side].sign
     pnl = None if mark is None else size * (mark - row.entry_price)
-    entry, limit = row.entry_price, row.liquidation_price
-    limit = None if limit is None or limit <= 0 else limit  # a long with much collateral gets a negative one
-    return Position(
+    limit = row.liquidation_price or Decimal(0)  # a long with much collateral gets a negative one
+    return domain.Position(
         venue=VENUE,
         symbol=identify(row.symbol).base,
         size=size,
-        entry_price=entry,
+        entry_price=row.entry_price,
         unrealised_pnl=pnl,
-        liquidation_price=limit,
+        liquidation_price=limit if limit > 0 else None,
         leverage=leverage,
         updated_ms=row.updated_at,
     )
 
 
 @exact
-def to_balance(account: Account) -> Balance:
-    """Spot is no part of what is traded here, so its value is taken out of the equity."""
-    return Balance(
+def to_balance(account: Account | AccountUpdate, spot: Decimal) -> domain.Balance:
+    """`spot`: what it was worth when the account was last read. It is no part of what is traded here, hence not of the equity."""
+    return domain.Balance(
         venue=VENUE,
         asset=QUOTE,
         wallet=account.balance,
-        equity=account.account_equity - account.spot,
+        equity=account.account_equity - spot,
         available=account.available_to_spend,
         updated_ms=account.updated_at,
     )
 
 
 @exact
-def to_balance_of(update: AccountUpdate, spot: Decimal) -> Balance:
-    """The stream has no word about spot: `spot` is its value when the account was last read."""
-    return Balance(
+def to_payment(row: PaymentRow) -> domain.FundingPayment:
+    return domain.FundingPayment(
         venue=VENUE,
-        asset=QUOTE,
-        wallet=update.balance,
-        equity=update.equity - spot,
-        available=update.spendable,
-        updated_ms=update.updated_at,
-    )
-
-
-@exact
-def to_payment(row: PaymentRow) -> FundingPayment:
-    size, symbol = row.amount * SIDES[row.side].sign, identify(row.symbol).base
-    return FundingPayment(
-        venue=VENUE,
-        symbol=symbol,
+        symbol=identify(row.symbol).base,
         payment_id=str(row.history_id),
         amount=row.payout,
         rate=row.rate,
-        position_size=size,
+        position_size=row.amount * SIDES[row.side].sign,
         paid_at_ms=row.created_at,
     )
 
 
-def to_fee_rates(account: Account) -> FeeRates:
-    return FeeRates(maker=account.maker_fee, taker=account.taker_fee)
+def to_fee_rates(account: Account) -> domain.FeeRates:
+    return domain.FeeRates(maker=account.maker_fee, taker=account.taker_fee)
