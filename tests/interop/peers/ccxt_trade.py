@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def market_data(exchange: ccxt.Exchange, symbol: str) -> dict[str, Any]:
-    markets = {name: bare(market, "id", "swap", "linear") for name, market in exchange.load_markets().items()}
+    markets = {name: bare(market, "id", "swap", "spot", "linear") for name, market in exchange.load_markets().items()}
     return {
         "markets": markets,
         "book": bare(exchange.fetch_order_book(symbol), "bids", "asks"),
