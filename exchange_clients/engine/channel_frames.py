@@ -11,6 +11,8 @@ from exchange_clients.engine.endpoint import Channel
 from exchange_clients.engine.stream_dialect import StreamDialect, Topic
 
 Data = TypeVar("Data")
+_CHANNEL_STARTS = b'"channel":"'
+_USUAL_HEAD = b"{" + _CHANNEL_STARTS
 
 
 class DataFrame(msgspec.Struct, Generic[Data], frozen=True, gc=False):
@@ -32,7 +34,7 @@ class ChannelFrames(StreamDialect):
     account_key: ClassVar[str]
 
     def token(self, frame: bytes) -> bytes:
-        start = frame.find(b'"channel":"')
+        start = 1 if frame.startswith(_USUAL_HEAD) else frame.find(_CHANNEL_STARTS)
         return b"" if start < 0 else frame[start + 11 : frame.find(b'"', start + 11)]
 
     def identity(self, asked: dict[str, Any]) -> str:

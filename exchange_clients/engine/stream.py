@@ -45,7 +45,7 @@ class _Route:
     channel: Channel
     mark: bytes
     is_lazy: bool
-    topics: dict[str | bytes, list[LiveTopic]] = field(default_factory=dict)
+    topics: dict[str | bytes, tuple[LiveTopic, ...]] = field(default_factory=dict)
 
     def all(self) -> list[LiveTopic]:
         return [live for lives in self.topics.values() for live in lives]
@@ -58,7 +58,8 @@ class Stream:
         self._venue = venue
         self._wiring = wiring
         self._dialect = dialect
-        self._token, self._key = dialect.token, dialect.key
+        self._token = dialect.token
+        self._key = None if type(dialect).key is StreamDialect.key else dialect.key  # most tell nothing apart so
         self._is_numbered = dialect.numbers_frames
         self._observer = wiring.observer
         self._routes: dict[bytes, _Route] = {}
@@ -128,10 +129,10 @@ class Stream:
     def _lives(self) -> list[LiveTopic]:
         return [live for route in self._routes.values() for live in route.all()]
 
-    def _shared(self, topic: Topic) -> list[LiveTopic]:
+    def _shared(self, topic: Topic) -> tuple[LiveTopic, ...]:
         """What reads the frames of `topic` already."""
         route = self._routes.get(topic.token)
-        return [] if route is None else route.topics.get(_key(topic), [])
+        return () if route is None else route.topics.get(_key(topic), ())
 
     def _add(self, topic: Topic) -> LiveTopic:
         route = self._routes.get(topic.token)
@@ -143,7 +144,7 @@ class Stream:
                 topic.channel.conflate and topic.state is None and topic.snapshot is None,
             )
         live = LiveTopic(topic, route.decode, self._on_trouble)
-        route.topics.setdefault(_key(topic), []).append(live)
+        route.topics[_key(topic)] = (*route.topics.get(_key(topic), ()), live)
         return live
 
     def _leave(self, lives: Iterable[LiveTopic], reader: Subscription) -> None:
@@ -158,8 +159,9 @@ class Stream:
         key = _key(topic)
         if route is None or live not in route.topics.get(key, ()):
             return False
-        route.topics[key].remove(live)
-        if route.topics[key]:
+        others = tuple(other for other in route.topics[key] if other is not live)
+        if others:
+            route.topics[key] = others
             return False
         del route.topics[key]
         if not route.topics:
@@ -378,7 +380,9 @@ class Stream:
             for live in route.all():
                 self._on_trouble(live, error, frame)
             return
-        for live in tuple(route.topics.get(self._key(route.channel, decoded), ()) if lives is None else lives):
+        if lives is None:
+            lives = route.topics.get("" if self._key is None else self._key(route.channel, decoded), ())
+        for live in lives:
             live.deliver(decoded)
 
     def _is_next(self, frame: bytes) -> bool:

@@ -66,6 +66,7 @@ class Subscription(Closing):
         self._is_blind = False
         self._queued_state: Any = None
         self._waiter: asyncio.Future[None] | None = None
+        self._new_waiter: Callable[[], asyncio.Future[None]] | None = None
         self._error: BaseException | None = None
         self._closed = False
 
@@ -118,8 +119,9 @@ class Subscription(Closing):
         if self._queued_state is not state:
             self._queue.append(state)
             self._queued_state = state
-        if self._waiter is not None:
-            self._wake()
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def fail(self, error: BaseException) -> None:
         """End the iteration with `error` once the queue is read; what comes later is not taken any more."""
@@ -151,9 +153,11 @@ class Subscription(Closing):
                 raise self._error
             if self._closed:
                 raise StopAsyncIteration
-            self._waiter = asyncio.get_running_loop().create_future()
+            if self._new_waiter is None:
+                self._new_waiter = asyncio.get_running_loop().create_future  # once: CPython 3.11 asks the kernel for it
+            self._waiter = waiter = self._new_waiter()
             try:
-                await self._waiter
+                await waiter
             finally:
                 self._waiter = None
 
@@ -178,5 +182,6 @@ class Subscription(Closing):
             self._wake()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

@@ -26,6 +26,8 @@ from exchange_clients.engine.transport import OnClose, OnFrame, Socket, Transpor
 
 PING_AFTER_IDLE_S = 20.0
 PONG_WITHIN_S = 10.0
+TEXT, CONTINUATION, CLOSE = WSMsgType.TEXT, WSMsgType.CONTINUATION, WSMsgType.CLOSE
+DATA = (TEXT, WSMsgType.BINARY)
 PART_BYTES_MIN = 1024  # what a fragment counts at least, so that empty ones have an end too
 
 
@@ -40,15 +42,15 @@ class _Listener(WSListener):  # type: ignore[misc]  # picows is compiled without
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind == WSMsgType.TEXT or kind == WSMsgType.BINARY:
+        if kind in DATA:
             if frame.fin:
                 self._on_frame(frame.get_payload_as_bytes())
             else:
                 self._parts, self._parts_bytes = [], 0
                 self._take_part(transport, frame)
-        elif kind == WSMsgType.CONTINUATION:
+        elif kind == CONTINUATION:
             self._take_part(transport, frame)
-        elif kind == WSMsgType.CLOSE:
+        elif kind == CLOSE:
             text = frame.get_close_message()
             words = f": {text!r}" if text else ""
             self._reason = f"the venue closed the socket ({frame.get_close_code()}{words})"
@@ -75,7 +77,7 @@ class _Socket:
         self._transport = transport
 
     def send(self, frame: bytes) -> None:
-        self._transport.send(WSMsgType.TEXT, frame)
+        self._transport.send(TEXT, frame)
 
     def close(self) -> None:
         self._transport.send_close(WSCloseCode.OK)

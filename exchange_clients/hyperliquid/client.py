@@ -170,7 +170,7 @@ class HyperliquidClient(VenueClient):
         {"channel":"l2Book","data":{"coin":"BTC","time":…,"levels":[[{"px":"90000","sz":"1","n":1}],[…]],"fast":true}}
         """
         symbol, which = instrument.symbol, {"coin": instrument.venue_symbol, "fast": True}
-        books = WholeBooks(lambda book: wire.to_book(book, symbol, self._provenance))
+        books = WholeBooks(lambda frame: wire.to_book(frame.data, symbol, self._provenance))
         return self._stream.subscribe(self._streams.topic(common.BOOK_CHANNEL, f"book {symbol}", which, books), depth=depth)
 
     def stream_orders(self) -> EventStream[domain.OrderEvent | domain.Connectivity]:

@@ -77,9 +77,7 @@ CANCEL_BY_CLOID = _exchange("cancelByCloid", CANCELS)
 BATCH_MODIFY = _exchange("batchModify")
 UPDATE_LEVERAGE = _exchange("updateLeverage")
 
-BOOK_CHANNEL = Channel(
-    "l2Book", wire.L2BookFrame, SequenceRule.SNAPSHOT, conflate=True, silence_s_max=60, keyed_by=b'"coin":"', body=wire.L2Book
-)
+BOOK_CHANNEL = Channel("l2Book", wire.L2BookFrame, SequenceRule.SNAPSHOT, conflate=True, silence_s_max=60, keyed_by=b'"coin":"')
 ORDERS_CHANNEL = Channel("orderUpdates", wire.OrderUpdatesFrame, SequenceRule.NONE)
 FILLS_CHANNEL = Channel("userFills", wire.UserFrame, SequenceRule.NONE)
 PERPS_CHANNEL = Channel("clearinghouseState", wire.UserFrame, SequenceRule.SNAPSHOT)
