@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from exchange_clients.domain.events import BookEvent
 from exchange_clients.domain.market import Level, OrderBook
@@ -17,72 +17,89 @@ class Gap(Exception):
     """A frame is missing or the state can't be right; only a fresh snapshot helps."""
 
 
-class SidedLevel(Protocol):
-    """A level that says which side it is on, in the venue's word."""
-
-    @property
-    def side(self) -> str: ...
-
-    @property
-    def price(self) -> float: ...
-
-    @property
-    def size(self) -> float: ...
-
-
 class _Side:
-    """One side: sizes by price, and the prices in order, best first (bid prices negated, so that both sides ascend).
+    """One side: prices in ascending order, and what is known of each.
 
-    Most changes are of a price that is there already: they touch the dictionary alone. Levels are made when somebody reads.
+    Most changes are of a price that is there already: they touch the dictionary alone, and leave a bare size there. Whoever reads
+    makes levels of the sizes that he meets, which stay until they change.
     """
 
-    __slots__ = ("keys", "sign", "sizes")
+    __slots__ = ("known", "prices", "step", "unit")
 
-    def __init__(self, sign: int) -> None:
-        self.sign = sign
-        self.keys: list[float] = []
-        self.sizes: dict[float, float] = {}
+    def __init__(self, step: int, unit: float) -> None:
+        self.step = step
+        self.unit = unit
+        self.prices: list[float] = []
+        self.known: dict[float, float | Level] = {}
 
     def put(self, price: float, size: float) -> None:
         if not size:
             self.remove(price)
             return
-        if price not in self.sizes:
-            insort(self.keys, price * self.sign)
-        self.sizes[price] = size
+        if price not in self.known:
+            insort(self.prices, price)
+        self.known[price] = size
 
     def remove(self, price: float) -> None:
-        if self.sizes.pop(price, None) is not None:
-            keys = self.keys
-            del keys[bisect_left(keys, price * self.sign)]
+        if self.known.pop(price, None) is not None:
+            prices = self.prices
+            del prices[bisect_left(prices, price)]
+
+    def take(self, numbers: Sequence[float]) -> None:
+        """Price and size of one level after the other. A loop of its own: a call per level would cost more than the rest."""
+        known, prices = self.known, self.prices
+        for at in range(0, len(numbers), 2):
+            price, size = numbers[at], numbers[at + 1]
+            if size:
+                if price not in known:
+                    insort(prices, price)
+                known[price] = size
+            elif known.pop(price, None) is not None:
+                del prices[bisect_left(prices, price)]
 
     def clear(self) -> None:
-        self.keys.clear()
-        self.sizes.clear()
+        self.prices.clear()
+        self.known.clear()
 
     def levels(self, depth: int) -> list[Level]:
-        sign, sizes = self.sign, self.sizes
-        return [Level(price := key * sign, sizes[price]) for key in self.keys[:depth]]
+        """The best first."""
+        best = self.prices[:depth] if self.step > 0 else self.prices[: -depth - 1 : -1]
+        known, made = self.known, self._made
+        return [level if type(level := known[price]) is Level else made(price, level) for price in best]
+
+    def _made(self, price: float, size: Any) -> Level:
+        if size < 0 or price < 0:
+            raise Gap(f"a size of {size} at {price} can't be")
+        level = self.known[price] = Level(price / self.unit, size / self.unit)
+        return level
 
 
 class BookBuilder:
     """One instrument's book. `depth`: levels per side that `book` shows. `rule`: the channel's, which says what a gap is.
+    `unit`: prices and sizes are told in so many parts of one.
 
     `put_bid`, `put_ask` set one level, whose size 0 removes it. `remove_bid`, `remove_ask` take the level at a price away; absent
     is fine. They run for every level of every frame, so they are the sides' own methods.
     """
 
     def __init__(
-        self, venue: str, symbol: str, provenance: Provenance, depth: int = 20, rule: SequenceRule = SequenceRule.INCREMENT
+        self,
+        venue: str,
+        symbol: str,
+        provenance: Provenance,
+        depth: int = 20,
+        rule: SequenceRule = SequenceRule.INCREMENT,
+        unit: float = 1,
     ) -> None:
         self._venue = venue
         self._symbol = symbol
         self._provenance = provenance
         self._depth = depth
         self._rule = rule
+        self._is_counted = rule is SequenceRule.INCREMENT
         self._sequence: int | None = None
         self.time_ms = 0
-        self._bids, self._asks = _Side(-1), _Side(1)
+        self._bids, self._asks = _Side(-1, unit), _Side(1, unit)
         self.put_bid, self.remove_bid = self._bids.put, self._bids.remove
         self.put_ask, self.remove_ask = self._asks.put, self._asks.remove
 
@@ -103,7 +120,7 @@ class BookBuilder:
         expected = self._sequence
         if expected is None or sequence <= expected:
             return False
-        if self._rule is SequenceRule.INCREMENT:
+        if self._is_counted:
             after = sequence - 1
         elif after is None:
             raise Gap(f"frame {sequence} does not say what it continues")
@@ -112,27 +129,17 @@ class BookBuilder:
         self._sequence = sequence
         return True
 
-    def put(self, levels: Iterable[SidedLevel], bid: str) -> None:
-        """Set levels that say their own side: `bid` is the venue's word for one, anything else is an ask. Size 0 removes."""
-        bids, asks = self._bids, self._asks
-        for level in levels:
-            side, price, size = bids if level.side == bid else asks, level.price, level.size
-            if size and price in side.sizes:
-                side.sizes[price] = size
-            else:
-                side.put(price, size)
-
-    def take(
-        self, sequence: int, is_whole: bool, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]], unit: float
-    ) -> bool:
-        """A whole book, or what changed of it, as (price, size) in `unit`ths; size 0 removes a level. False: skipped, as `advance`."""
+    def take(self, sequence: int, time_ms: int, is_whole: bool, bids: Sequence[float], asks: Sequence[float]) -> bool:
+        """A whole book, or what changed of it: price and size of one level after the other. False: skipped, as `advance`."""
         if is_whole:
             self.reset(sequence)
         elif not self.advance(sequence):
             return False
-        for put, levels in ((self.put_bid, bids), (self.put_ask, asks)):
-            for price, size in levels:
-                put(price / unit, size / unit)
+        self.time_ms = time_ms
+        if bids:
+            self._bids.take(bids)
+        if asks:
+            self._asks.take(asks)
         return True
 
     def put_bids(self, levels: Iterable[Level]) -> None:
@@ -153,7 +160,7 @@ class BookBuilder:
         """The best `depth` levels now. Raises Gap when bid and ask cross (something was lost without a number saying so),
         and when there are more levels than any book has.
         """
-        if max(len(self._bids.keys), len(self._asks.keys)) > BOOK_LEVELS_MAX:
+        if max(len(self._bids.prices), len(self._asks.prices)) > BOOK_LEVELS_MAX:
             raise Gap(f"more than {BOOK_LEVELS_MAX} levels on one side can't be a book")
         depth = self._depth if depth is None else depth
         bids, asks = self._bids.levels(depth), self._asks.levels(depth)

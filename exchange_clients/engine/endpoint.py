@@ -77,14 +77,14 @@ class SequenceRule(StrEnum):
 
 
 class Channel(msgspec.Struct, frozen=True):
-    """One kind of stream. `name`: the venue's. `frame`: the wire type of a whole frame. `sequence`: what counts as a gap.
+    """One kind of stream. `name`: the venue's. `frame`: the wire type of a whole frame, None where frames
+    are no JSON (the dialect's `decoder` reads them). `sequence`: what counts as a gap.
 
     `private`: the stream logs in before it asks for such a topic, and only then. `conflate`: a slow reader gets only the newest
     state (for snapshots of a state, never for events). `silence_s_max`: seconds without a frame, on a socket that lives, after which
     the topic is told as lost and asked for again; infinite where silence is normal. `keyed_by`: what stands before the market's name
     in a frame, so that topics of one channel are told apart without decoding ("" where a dialect's `key` does it). `body`: the type
     of what the frame carries; where it is given, that alone is decoded (the dialect knows where it stands) and handed to handlers.
-    `binary`: the venue may send it as something else than JSON, which the dialect's `decoder` reads.
     `strict`: as of an Endpoint.
     """
 
@@ -96,7 +96,6 @@ class Channel(msgspec.Struct, frozen=True):
     silence_s_max: float = float("inf")
     keyed_by: bytes = b""
     body: Any = None
-    binary: bool = False
     strict: Any = None
 
     @property

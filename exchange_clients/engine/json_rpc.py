@@ -91,9 +91,10 @@ class JsonRpcStreams(StreamDialect):
         handler: Callable[[Any], Any],
         on_start: Callable[[], None] = lambda: None,
         state: Callable[[int | None], Any] | None = None,
+        token: bytes = b"",
     ) -> Topic:
-        """The topic of a channel. `market` fills `{market}` in the channel's name."""
+        """The topic of a channel. `market` fills `{market}` in the channel's name, which its frames carry, or else `token`."""
         number, wanted = next(self._ids), channel.name.format(market=market)
         on = self.request("subscribe", {"channel": wanted}, number)
         off = self.request("unsubscribe", {"channel": wanted}, next(self._ids))
-        return Topic(channel, name, wanted.encode(), "", str(number), on, off, handler, on_start, state=state)
+        return Topic(channel, name, token or wanted.encode(), "", str(number), on, off, handler, on_start, state=state)

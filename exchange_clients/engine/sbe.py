@@ -5,13 +5,15 @@ Whoever reads takes each part's length from the frame: fields that a newer schem
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cache
-from struct import Struct
-from typing import Any
+from collections.abc import Sequence
+from struct import Struct, error
 
 HEADER = Struct("<HHHH")
 _GROUP = Struct("<HH")
+_GROUP_HEAD = Struct("<I")  # the same, as one number
+_PAIR_BYTES = 16
+_LAYOUTS_KEPT, _ROWS_KEPT = 1024, 64
+_layouts: dict[int, Struct] = {}
 
 
 def template(frame: bytes) -> tuple[int, int]:
@@ -27,13 +29,15 @@ def block_end(frame: bytes) -> int:
     return int(HEADER.size + HEADER.unpack_from(frame)[0])
 
 
-def group(frame: bytes, at: int, row: str) -> tuple[Iterable[tuple[Any, ...]], int]:
-    """The rows of the group that begins at `at`, as `row` lays out their first fields, and where the group ends."""
-    end = after_group(frame, at)
-    if end > len(frame):
-        raise ValueError(f"a group ends at {end} in a frame of {len(frame)} bytes")
-    length, _ = _GROUP.unpack_from(frame, at)
-    return _row(row, length).iter_unpack(frame[at + _GROUP.size : end]), end
+def pairs(frame: bytes, at: int) -> tuple[tuple[int, ...], int]:
+    """The group that begins at `at`, of rows that begin with two int64: these, one row's after the other's, and where it ends.
+
+    Raises struct.error for a group that does not fit into the frame, or whose rows are shorter.
+    """
+    (head,) = _GROUP_HEAD.unpack_from(frame, at)
+    layout = _layouts.get(head) or _layout_of_pairs(head, len(frame) - at)
+    at += 4
+    return layout.unpack_from(frame, at), at + layout.size
 
 
 def after_group(frame: bytes, at: int) -> int:
@@ -65,7 +69,12 @@ def texted(words: str) -> bytes:
     return bytes((len(words.encode()),)) + words.encode()
 
 
-@cache
-def _row(row: str, length: int) -> Struct:
-    known = Struct(f"<{row}").size
-    return Struct(f"<{row}{length - known}x") if length > known else Struct(f"<{row}")
+def _layout_of_pairs(head: int, size_max: int) -> Struct:
+    """The rows of a group by its head; those of usual size are kept. No frame has more than `size_max` bytes of them."""
+    length, count = head & 0xFFFF, head >> 16
+    if (count and length < _PAIR_BYTES) or length * count > size_max:
+        raise error(f"{count} rows of {length} bytes can't be pairs in {size_max} bytes")
+    made = Struct(f"<{2 * count}q" if length == _PAIR_BYTES else "<" + f"qq{length - _PAIR_BYTES}x" * count)
+    if count <= _ROWS_KEPT and len(_layouts) < _LAYOUTS_KEPT:
+        _layouts[head] = made
+    return made

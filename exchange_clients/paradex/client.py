@@ -188,25 +188,15 @@ class ParadexClient(VenueClient):
         raise errors.ProtocolViolation(self.venue, "account info", "the venue does not list the account that asks")
 
     def stream_book(self, instrument: Instrument, depth: int = 20) -> EventStream[BookEvent | Connectivity]:
-        builder = BookBuilder(self.venue, instrument.symbol, self._provenance, rule=common.BOOK_CHANNEL.sequence)
+        rule, unit = common.BOOK_CHANNEL.sequence, wire.SBE_UNIT
+        builder = BookBuilder(self.venue, instrument.symbol, self._provenance, rule=rule, unit=unit)
 
-        def on_change(change: wire.BookLevels | wire.BookChange) -> bool:
-            if isinstance(change, wire.BookLevels):
-                builder.time_ms = change.time_ms
-                return builder.take(change.seq_no, change.is_whole, change.bids, change.asks, wire.SBE_UNIT)
-            if change.update_type == "s":
-                builder.reset(change.seq_no)
-            elif not builder.advance(change.seq_no):
-                return False
-            builder.put(change.inserts, "BUY")
-            builder.put(change.updates, "BUY")
-            for level in change.deletes:
-                (builder.remove_bid if level.side == "BUY" else builder.remove_ask)(level.price)
-            builder.time_ms = change.last_updated_at
-            return True
+        def on_change(change: wire.BookChange) -> bool:
+            return builder.take(change.seq_no, change.time_ms, change.is_whole, change.bids, change.asks)
 
         name, market = f"book {instrument.symbol}", instrument.venue_symbol
-        topic = self._books.topic(common.BOOK_CHANNEL, market, name, on_change, builder.forget, builder.state)
+        on_start, state, token = builder.forget, builder.state, market.encode()
+        topic = self._books.topic(common.BOOK_CHANNEL, market, name, on_change, on_start, state, token)
         return self._public.subscribe(topic, depth=depth)
 
     def stream_orders(self) -> EventStream[OrderEvent | Connectivity]:

@@ -97,15 +97,7 @@ CANCEL_BY_CLIENT_ID = _act("cancel by client id", "DELETE", "/orders/by_client_i
 CANCEL_ALL = _act("cancel all orders", "DELETE", "/orders", urgent=True)
 SET_MARGIN = _act("set margin", "POST", "/account/margin/{market}")
 
-BOOK_CHANNEL = Channel(
-    "order_book.{market}.deltas",
-    RpcFrame[wire.BookChange],
-    SequenceRule.INCREMENT,
-    conflate=True,
-    silence_s_max=60,
-    body=wire.BookChange,
-    binary=True,
-)
+BOOK_CHANNEL = Channel("order_book.{market}.deltas", None, SequenceRule.INCREMENT, conflate=True, silence_s_max=60)
 ORDERS_CHANNEL = Channel("orders.ALL", RpcFrame[msgspec.Raw], SequenceRule.NONE, private=True)
 FILLS_CHANNEL = Channel("fills.ALL", RpcFrame[msgspec.Raw], SequenceRule.NONE, private=True)
 POSITIONS_CHANNEL = Channel("positions", RpcFrame[msgspec.Raw], SequenceRule.NONE, private=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -131,15 +132,23 @@ class ParadexDialect(Dialect):
 class ParadexBooks(JsonRpcStreams):
     """Public channels, on a socket of their own: its frames are SBE, those of private channels stay JSON."""
 
+    _frame: bytes | None = None
+    _change: wire.BookChange
+
     async def address(self, base: str) -> str:
         return f"{base}?{wire.SBE_QUERY}"
 
     def token(self, frame: bytes) -> bytes:
-        return super().token(frame) if frame.startswith(b"{") else wire.book_channel(frame)
+        """The market. To find it most of the frame must be read, so all of it is, and kept for the decoder."""
+        try:
+            change = wire.to_book_change(frame)
+        except (struct.error, ValueError):
+            return wire.book_market(frame)
+        self._frame, self._change = frame, change
+        return change.market
 
-    def decoder(self, channel: Channel) -> Callable[[bytes], Any]:
-        from_json = super().decoder(channel)
-        return lambda frame: from_json(frame) if frame.startswith(b"{") else wire.to_book_levels(frame)
+    def decoder(self, channel: Channel) -> Callable[[bytes], wire.BookChange]:
+        return lambda frame: self._change if frame is self._frame else wire.to_book_change(frame)
 
 
 class ParadexStreams(JsonRpcStreams):

@@ -6,7 +6,7 @@ Source: venue sheet sections 3 to 9.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from decimal import Decimal
 from struct import Struct
 from typing import Any, Generic, Literal, TypeVar
@@ -108,23 +108,6 @@ class RestBook(msgspec.Struct, frozen=True):
     last_updated_at: int
     bids: list[RestLevel]
     asks: list[RestLevel]
-
-
-class BookLevel(msgspec.Struct, frozen=True, gc=False):
-    side: SideWord
-    price: domain.Measure
-    size: domain.Measure
-
-
-class BookChange(msgspec.Struct, frozen=True, gc=False):
-    """`update_type`: "s" the whole book (in `inserts`), "d" what changed since `seq_no` − 1."""
-
-    seq_no: int
-    last_updated_at: int
-    update_type: Literal["s", "d"]
-    inserts: list[BookLevel]
-    updates: list[BookLevel]
-    deletes: list[BookLevel]
 
 
 class PublicTrade(msgspec.Struct, frozen=True):
@@ -449,29 +432,33 @@ PAYMENT = to_own(PaymentRow)
 # Layout: paradex-py, sbe/paradex_1_0.xml: BookEvent is template 3; numbers are multiples of 1e-8, times microseconds.
 SBE_QUERY = "sbeSchemaId=1&sbeSchemaVersion=1"
 SBE_SCHEMA, SBE_BOOK, SBE_UNIT = 1, 3, 1e8
-SBE_HEAD, SBE_LEVEL = Struct("<qqB"), "qq"
+SBE_HEAD = Struct("<HHHHqqB")  # the frame's own head, then time, number and kind of the event
+SBE_BLOCK_MIN = SBE_HEAD.size - sbe.HEADER.size
 
 
-class BookLevels(msgspec.Struct, frozen=True):
-    """A book, or what changed since `seq_no` − 1, as (price, size) per side in units of 1e-8; a size of 0 removes."""
+class BookChange(msgspec.Struct, frozen=True, gc=False):
+    """A book, or what changed since `seq_no` − 1: price and size of one level after the other, in units of 1e-8; size 0 removes."""
 
+    market: bytes
     seq_no: int
     time_ms: int
     is_whole: bool
-    bids: Iterable[tuple[int, int]]
-    asks: Iterable[tuple[int, int]]
+    bids: tuple[int, ...]
+    asks: tuple[int, ...]
 
 
-def book_channel(frame: bytes) -> bytes:
-    """The channel of a book's frame, b"" for any other."""
+def book_market(frame: bytes) -> bytes:
+    """The market of a book's frame, found without reading its rows; b"" for any other frame."""
     if sbe.template(frame) != (SBE_BOOK, SBE_SCHEMA):
         return b""
-    return b"order_book.%b.deltas" % sbe.text(frame, sbe.after_group(frame, sbe.after_group(frame, sbe.block_end(frame))))
+    return sbe.text(frame, sbe.after_group(frame, sbe.after_group(frame, sbe.block_end(frame))))
 
 
-def to_book_levels(frame: bytes) -> BookLevels:
-    """A book's frame taken apart."""
-    time_us, sequence, kind = SBE_HEAD.unpack_from(frame, sbe.HEADER.size)
-    bids, end = sbe.group(frame, sbe.block_end(frame), SBE_LEVEL)
-    asks, _ = sbe.group(frame, end, SBE_LEVEL)
-    return BookLevels(sequence, time_us // 1000, kind == 0, bids, asks)
+def to_book_change(frame: bytes) -> BookChange:
+    """A book's frame taken apart, in one pass: most of them carry two or three levels, and come by the thousand."""
+    block, template, schema, _, time_us, sequence, kind = SBE_HEAD.unpack_from(frame)
+    if template != SBE_BOOK or schema != SBE_SCHEMA or block < SBE_BLOCK_MIN:
+        raise ValueError(f"template {template} of schema {schema}, a block of {block} bytes, is no book")
+    bids, at = sbe.pairs(frame, sbe.HEADER.size + block)
+    asks, at = sbe.pairs(frame, at)
+    return BookChange(sbe.text(frame, at), sequence, time_us // 1000, kind == 0, bids, asks)

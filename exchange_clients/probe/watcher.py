@@ -77,7 +77,7 @@ class Watcher:
     def frame(self, channel: Channel, frame: bytes) -> None:
         row = self.rows.setdefault(row_of(channel), Row(channel.shape))
         row.at.append(self._loop_time())
-        is_json = not channel.binary or frame.startswith((b"{", b"["))  # other frames name no fields
+        is_json = channel.frame is not None  # other frames name no fields
         if len(row.at) <= FRAMES_LOOKED_AT and is_json:
             row.look(frame)
         else:

@@ -593,12 +593,12 @@ async def test_readers_who_come_at_different_times_know_the_same_book(on: Set) -
         on.world.advance()
     bids, asks, sequence = on.facade.exchange.book(BTC, 1000)
     for frames, _, _ in (early, late):
-        changes = [wire.to_book_levels(f) for f in frames if isinstance(f, bytes)]
+        changes = [wire.to_book_change(f) for f in frames if isinstance(f, bytes)]
         start = next(n for n, change in enumerate(changes) if change.is_whole)
         book: tuple[dict[int, int], dict[int, int]] = ({}, {})
         for change in changes[start:]:
-            for side, levels in zip(book, (change.bids, change.asks), strict=True):
-                side.update(levels)
+            for side, numbers in zip(book, (change.bids, change.asks), strict=True):
+                side.update(zip(numbers[::2], numbers[1::2], strict=True))
         for side, truth in zip(book, (bids, asks), strict=True):
             assert {p: s for p, s in side.items() if s} == {int(p * 10**8): int(s * 10**8) for p, s in truth}
         assert [c.seq_no for c in changes[start:]] == list(range(changes[start].seq_no, sequence + 1))
