@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from exchange_clients.domain import FeeRates, Instrument, OrderStatus, PriceRule, Side, TimeInForce, identify, wire_text
+from exchange_clients.domain import Instrument, OrderStatus, PriceRule, Side, TimeInForce, identify, wire_text
 from exchange_clients.engine import sbe
 from exchange_clients.engine.endpoint import Endpoint, Meter
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
@@ -21,13 +21,15 @@ from exchange_clients.paradex import common, wire
 from exchange_clients.paradex.signing import Messages
 from exchange_clients.sandbox import exchange as world
 from exchange_clients.sandbox.accounts import FeeToken
-from exchange_clients.sandbox.book_deltas import BookDelta, BookDeltas
+from exchange_clients.sandbox.book_deltas import BookDeltas
 from exchange_clients.sandbox.candles import candles
 from exchange_clients.sandbox.facade import FacadeSocket, Peer, account_seed
+from exchange_clients.sandbox.levels import touch
 from exchange_clients.sandbox.pages import page_below
+from exchange_clients.sandbox.payments import rates_accruing
 from exchange_clients.sandbox.routed import Feed, Refusal, RoutedFacade
 from exchange_clients.sandbox.routes import Ask, Routes
-from exchange_clients.sandbox.rpc_socket import RpcSocket
+from exchange_clients.sandbox.rpc_socket import INVALID, RpcSocket, data_frame, is_one_of
 from exchange_clients.sandbox.rules import ContinuousFunding, DailyRelease, Listing, Phase, VenueRules
 from exchange_clients.sandbox.streams import Topic
 from exchange_clients.sandbox.texts import exact, texts
@@ -36,7 +38,7 @@ from exchange_clients.sandbox.tokens import Tokens
 CHAIN = "PRIVATE_SN_SANDBOX"  # a chain of its own: nothing signed for it is worth anything elsewhere
 PROXY_HASH = "0x3530cc4759d78042f1b543bf797f5f3d647cde0388c33734cf91b7f7b9314a9"
 ACCOUNT_HASH = "0x41cb0280ebadaa75f996d8d92c6f265f6d040bb3ba442e5f86a554f1765244e"
-TOKEN_LIVES_MS = 300_000
+TOKEN_LIVES_MS, BAD_TOKEN = 300_000, "invalid bearer jwt: token is malformed, forged or expired"
 LOGIN_LIVES_MS, LOGIN_LIVES_MAX_MS = 1_800_000, 7 * 86_400_000
 ORDER_LIVES_MS = 300_000
 CLOCKS_DIFFER_MS = 10_000
@@ -44,8 +46,6 @@ FUNDING_GRID_MS = 300_000
 ROWS_MAX = 5000
 BOOK_LEVELS = 1000
 JSON = {"content-type": "application/json; charset=utf-8"}
-PERIOD_HOURS = Decimal(8)
-TIF = {word: tif for tif, word in wire.INSTRUCTIONS.items()}
 STATUS = {OrderStatus.PENDING: "NEW", OrderStatus.OPEN: "OPEN"}
 Reason = world.RejectReason
 REFUSED = {
@@ -64,8 +64,8 @@ CANCEL_REASONS = {
     Reason.SELF_TRADE: "SELF_TRADE",
     Reason.NO_LIQUIDITY: "NO_LIQUIDITY",
 }
-WITHOUT_MARKET = ("positions", "account", "balance_events")
-PER_MARKET = ("orders", "fills", "funding_payments", "trades")
+PUBLIC_BOOK, PUBLIC = "order_book.{market}.deltas", "trades.{market}"
+PRIVATE = ("orders.{market}", "fills.{market}", "funding_payments.{market}", "positions", "account", "balance_events")
 AUTH_WITHOUT_KEY = Endpoint("auth without key", "POST", "/auth", None, common.LOGINS)
 SYSTEM_TIME = Endpoint("system time", "GET", "/system/time", None, common.PER_ADDRESS)
 BBO = Endpoint("bbo", "GET", "/bbo/{market}", None, common.PER_ADDRESS)
@@ -129,10 +129,11 @@ class ParadexSandbox(RoutedFacade):
 
     @classmethod
     def rules(cls) -> VenueRules:
-        funding = ContinuousFunding(PERIOD_HOURS, cap=Decimal("0.05"))
+        funding = ContinuousFunding(common.SPEC.funding_interval_hours, cap=Decimal("0.05"))
         terms, band = (cls.venue, common.SPEC.fees, funding, Decimal("1e-8"), Decimal(10)), Decimal("0.05")
-        habits: dict[str, Any] = {"decide_later": True, "amend_keeps_id": True, "reduce_only_fits": True}
-        return VenueRules(*terms, price_band=band, release=RELEASE, **habits)
+        return VenueRules(
+            *terms, price_band=band, release=RELEASE, decide_later=True, amend_keeps_id=True, reduce_only_fits=True
+        )
 
     @classmethod
     def listing(cls, name: str, first_price: Decimal, index: int) -> Listing:
@@ -147,44 +148,40 @@ class ParadexSandbox(RoutedFacade):
         self.tokens = Tokens(exchange.clock, "Paradex sandbox", TOKEN_LIVES_MS)
         self._books = BookDeltas(exchange, BOOK_LEVELS)
         self._keys: dict[str, list[str]] = {}  # public keys by account; the first is the account's own, the rest are subkeys
-        self._login_keys: dict[str, str] = {}  # by token
         self._messages: dict[str, Messages] = {}
         self._updates = count(1)
         self.feeds = (
-            Feed(world.BookChanged, lambda e: [("order_book", e.venue_symbol)], lambda e: self._book_change(e.venue_symbol)),
-            Feed(world.TradePrinted, lambda e: _both("trades", "", e.trade), lambda e: trade_frame(e.trade)),
-            Feed(world.OrderChanged, lambda e: _both("orders", e.order.account, e.order), lambda e: self.order(e.order)),
-            Feed(world.Filled, lambda e: _both("fills", e.fill.account, e.fill), lambda e: self.fill(e.fill)),
+            Feed(world.BookChanged, lambda e: [("order_book", e.venue_symbol)], lambda e: self.book(e.venue_symbol)),
+            Feed(world.TradePrinted, lambda e: _both("trades", e.trade), lambda e: trade_frame(e.trade)),
+            Feed(world.OrderChanged, lambda e: _both("orders", e.order), lambda e: self.order(e.order)),
+            Feed(world.Filled, lambda e: _both("fills", e.fill), lambda e: self.fill(e.fill)),
             Feed(world.Filled, lambda e: [("balance_events", e.fill.account)], lambda e: self._balance_event(e.fill)),
-            Feed(world.Filled, lambda e: [("positions", e.fill.account)], lambda e: self._position_after(e.fill)),
             Feed(
-                world.FundingPaid,
-                lambda e: _both("funding_payments", e.payment.account, e.payment),
-                lambda e: _payment(e.payment),
+                world.Filled,
+                lambda e: [("positions", e.fill.account)],
+                lambda e: self.position(e.fill.account, e.fill.venue_symbol),
             ),
+            Feed(world.FundingPaid, lambda e: _both("funding_payments", e.payment), lambda e: _payment(e.payment)),
             Feed(world.AccountChanged, lambda e: [("account", e.account)], lambda e: self.summary(e.account)),
         )
         self.routes = Routes(
             common.SPEC.rest_path,
             {
-                common.AUTH: self._auth,
-                AUTH_WITHOUT_KEY: self._auth,
+                **dict.fromkeys((common.AUTH, AUTH_WITHOUT_KEY), self._auth),
                 common.ONBOARDING: self._onboarding,
                 common.SYSTEM_CONFIG: lambda _: CONFIG,
                 common.SYSTEM_STATE: lambda _: {"status": SYSTEM[exchange.rules.phase(self.clock.now_ms())]},
                 SYSTEM_TIME: lambda _: {"server_time": str(self.clock.now_ms())},
                 common.MARKETS: lambda ask: self._rows(ask, _market),
                 common.SUMMARIES: self._summaries,
-                common.BOOK: self._orderbook,
-                INTERACTIVE: self._orderbook,
+                **dict.fromkeys((common.BOOK, INTERACTIVE), self._orderbook),
                 BBO: self._bbo,
                 KLINES: self._klines,
                 common.TRADES: lambda ask: _page(map(_trade, exchange.trades(ask.query["market"], ROWS_MAX)), ask),
                 common.FUNDING_DATA: self._funding_data,
                 common.PLACE: self._place,
                 common.MODIFY: self._modify,
-                common.CANCEL: lambda ask: self._end(self._find(ask)),
-                common.CANCEL_BY_CLIENT_ID: lambda ask: self._end(self._find(ask)),
+                **dict.fromkeys((common.CANCEL, common.CANCEL_BY_CLIENT_ID), lambda ask: self._end(self._find(ask))),
                 common.CANCEL_ALL: self._cancel_all,
                 common.OPEN_ORDERS: lambda ask: _results(map(self.order, self._working(ask))),
                 common.ORDER: lambda ask: self.order(self._find(ask)),
@@ -192,7 +189,7 @@ class ParadexSandbox(RoutedFacade):
                 common.ORDERS_HISTORY: self._orders_history,
                 common.FILLS: lambda ask: _page(map(self.fill, exchange.fills(ask.account)), ask),
                 common.FUNDING_PAYMENTS: self._payments,
-                common.POSITIONS: self._positions,
+                common.POSITIONS: lambda ask: _results(self.position(ask.account, m) for m in exchange.positions(ask.account)),
                 common.BALANCE: self._balance,
                 common.ACCOUNT: lambda ask: self.summary(ask.account),
                 common.ACCOUNT_INFO: self._account_info,
@@ -226,7 +223,10 @@ class ParadexSandbox(RoutedFacade):
         return _Socket(self, opening, peer)
 
     def account(self, ask: Ask) -> str:
-        return self.who(_token(ask))
+        account = self.tokens.account(_token(ask))
+        if account is None:
+            raise Refusal(401, "INVALID_TOKEN", BAD_TOKEN)
+        return account
 
     def accept(self, ask: Ask, reply: Any) -> HttpResponse:
         if reply is None:  # cancelling all answers 200, cancelling one 204
@@ -248,14 +248,7 @@ class ParadexSandbox(RoutedFacade):
         return {f"x-ratelimit-{name}": str(int(figure)) for name, figure in figures.items()}
 
     def frame(self, topic: Topic, row: Any) -> Any:
-        return row if isinstance(row, bytes) else frame_of(topic[0], row)
-
-    def who(self, token: str) -> str:
-        """The account that a session token belongs to. Raises Refusal."""
-        account = self.tokens.account(token)
-        if account is None:
-            raise Refusal(401, "INVALID_TOKEN", "invalid bearer jwt: token is malformed, forged or expired")
-        return account
+        return row if isinstance(row, bytes) else data_frame(topic[0], row)
 
     # Sessions
 
@@ -268,17 +261,16 @@ class ParadexSandbox(RoutedFacade):
         account, public_key = ask.headers["PARADEX-STARKNET-ACCOUNT"], str(msgspec.json.decode(ask.body)["public_key"])
         if int(ask.headers["PARADEX-ETHEREUM-ACCOUNT"], 16) >> 160:
             raise Refusal(400, "INVALID_ETHEREUM_ADDRESS", "not an ethereum address")
-        signature = ask.headers["PARADEX-STARKNET-SIGNATURE"]
-        if not is_signed_by(public_key, Messages(CHAIN, account).onboarding(), signature):
+        if not is_signed_by(public_key, Messages(CHAIN, account).onboarding(), ask.headers["PARADEX-STARKNET-SIGNATURE"]):
             raise Refusal(401, "STARKNET_SIGNATURE_VERIFICATION_FAILED", "the signature is not by the public key")
         if int(account, 16) != int(account_address(public_key, PROXY_HASH, ACCOUNT_HASH), 16):
             raise Refusal(400, "INVALID_STARKNET_ADDRESS", "the address does not belong to the public key")
-        if _canonical(account) not in self._keys:
-            self._introduce(_canonical(account), public_key, Decimal(0))
+        if (canonical := hex(int(account, 16))) not in self._keys:
+            self._introduce(canonical, public_key, Decimal(0))
 
     def _auth(self, ask: Ask) -> dict[str, str]:
         now_ms, headers, wire_ms = self.clock.now_ms(), ask.headers, self.clock.wire_ms
-        account = _canonical(headers["PARADEX-STARKNET-ACCOUNT"])
+        account = hex(int(headers["PARADEX-STARKNET-ACCOUNT"], 16))
         if account not in self._keys:
             raise Refusal(400, "NOT_ONBOARDED", "User has never called /onboarding endpoint")
         wanted = int(ask.path.get("public_key", self._keys[account][0]), 16)
@@ -293,9 +285,7 @@ class ParadexSandbox(RoutedFacade):
         message = self._messages[account].auth(signed_s, until_s)
         if not is_signed_by(public_key, message, headers["PARADEX-STARKNET-SIGNATURE"]):
             raise Refusal(401, "STARKNET_SIGNATURE_VERIFICATION_FAILED", "the signature is not by the account's key")
-        token = self.tokens.issue(account)
-        self._login_keys[token] = public_key
-        return {"jwt_token": token}
+        return {"jwt_token": self.tokens.issue(account, key=public_key)}
 
     # Orders
 
@@ -322,7 +312,8 @@ class ParadexSandbox(RoutedFacade):
         body = self._checked(ask)
         if body.market in OTHERS:
             raise Refusal(400, OTHERS[body.market][1], f"{body.market} takes no such order from this account")
-        terms = (body.market, wire.SIDES[body.side], body.size, body.price or None, TIF[body.instruction or "GTC"])
+        tif = wire.TIMES_IN_FORCE[body.instruction or "GTC"]
+        terms = (body.market, wire.SIDES[body.side], body.size, body.price or None, tif)
         order = self.exchange.place(ask.account, *terms, "REDUCE_ONLY" in (body.flags or ()), body.client_id or None)
         reply = self.order(order)
         self.exchange.flush()  # the reply says NEW all the same: on the venue, risk checks come after it
@@ -363,8 +354,7 @@ class ParadexSandbox(RoutedFacade):
         return order
 
     def _working(self, ask: Ask) -> list[world.SandboxOrder]:
-        market = ask.query.get("market")
-        return [order for order in self.exchange.orders(ask.account) if market in (None, order.venue_symbol)]
+        return self.exchange.orders(ask.account, venue_symbol=ask.query.get("market"))
 
     def _orders_history(self, ask: Ask) -> dict[str, Any]:
         orders, wanted = self.exchange.orders(ask.account, open_only=False), ask.query.get("client_id")
@@ -415,8 +405,7 @@ class ParadexSandbox(RoutedFacade):
         exchange, held, zero = self.exchange, self.exchange.positions(account).get(market), Decimal(0)
         size, cost, since_ms = (held.size, held.cost, held.opened_ms) if held else (zero, zero, self.clock.now_ms())
         funding, limit = exchange.unrealised_funding(account, market), exchange.liquidation_price(account, market)
-        fills = [fill for fill in exchange.fills(account) if fill.venue_symbol == market]
-        realised = sum((f.realised_pnl for f in fills if f.time_ms >= since_ms), held.funding_since_open) if held else zero
+        fills, realised = exchange.fills(account, venue_symbol=market), exchange.realised(account, market)
         return {
             "id": f"{account}-{market}",
             "account": account,
@@ -437,18 +426,17 @@ class ParadexSandbox(RoutedFacade):
         }
 
     def summary(self, account: str) -> dict[str, Any]:
-        exchange, equity = self.exchange, self.exchange.equity(account)
+        exchange, dime = self.exchange, self.exchange.tokens(account).get(DIME, Decimal(0))
         initial, maintenance = exchange.initial_margin(account), exchange.maintenance_margin(account)
         margins = {"initial_margin_requirement": initial, "maintenance_margin_requirement": maintenance}
-        free, wallet, dime = exchange.available(account), exchange.wallet(account), exchange.tokens(account).get(DIME)
-        worth = equity + (dime or Decimal(0)) * DIME_PRICE  # what is no USDC is worth something and backs nothing
+        worth = exchange.equity(account) + dime * DIME_PRICE  # what is no USDC is worth something and backs nothing
         return {
             "account": account,
             "settlement_asset": wire.USDC,
             "status": "ACTIVE",
             "updated_at": self.clock.now_ms(),
-            **texts(wire_text, account_value=worth, free_collateral=free),
-            **texts(_text, total_collateral=wallet * USDC_PRICE),
+            **texts(wire_text, account_value=worth, free_collateral=exchange.available(account)),
+            **texts(_text, total_collateral=exchange.wallet(account) * USDC_PRICE),
             **texts(wire_text, margin_cushion=worth - maintenance, **margins),
             "seq_no": self._next_update(),
         }
@@ -457,9 +445,6 @@ class ParadexSandbox(RoutedFacade):
         if "market" not in ask.query:
             raise Refusal(400, "INVALID_REQUEST_PARAMETER", "market is required")
         return _page(map(_payment, self.exchange.funding_payments(ask.account)), ask)
-
-    def _positions(self, ask: Ask) -> dict[str, Any]:
-        return _results(self.position(ask.account, market) for market in self.exchange.positions(ask.account))
 
     def _balance(self, ask: Ask) -> dict[str, Any]:
         sizes = {wire.USDC: self.exchange.wallet(ask.account), **self.exchange.tokens(ask.account)}
@@ -490,7 +475,7 @@ class ParadexSandbox(RoutedFacade):
 
     def _set_margin(self, ask: Ask) -> dict[str, Any]:
         wanted, market = msgspec.json.decode(ask.body), ask.path["market"]
-        if self._login_keys[_token(ask)] != self._keys[ask.account][0]:  # docs: subkeys cannot modify account settings
+        if self.tokens.key(_token(ask)) != self._keys[ask.account][0]:  # docs: subkeys cannot modify account settings
             raise Refusal(403, "REQUEST_NOT_ALLOWED", "a subkey may not change account settings")
         if wanted.get("margin_type") != "CROSS":
             raise Refusal(400, "VALIDATION_ERROR", "only CROSS margin exists here")
@@ -506,21 +491,14 @@ class ParadexSandbox(RoutedFacade):
 
     def _rows(self, ask: Ask, row: Callable[[Listing], dict[str, Any] | None]) -> dict[str, Any]:
         """A row per market asked for; those that are not ours look like our first but for what makes them others."""
-        wanted, listings = ask.query.get("market", "ALL"), self.exchange.listings
-        if wanted != "ALL" and wanted not in listings and wanted not in OTHERS:
-            raise Refusal(404, "MARKET_NOT_FOUND", f"market {wanted} is not listed")
-        rows = [row(listing) for symbol, listing in listings.items() if wanted in ("ALL", symbol)]
-        model = row(next(iter(listings.values()))) or {}
+        rows = {symbol: row(listing) for symbol, listing in self.exchange.listings.items()}
+        model, wanted = next(iter(rows.values())) or {}, ask.query.get("market", "ALL")
         for symbol, (terms, _) in OTHERS.items():
-            if wanted in ("ALL", symbol):
-                own = {
-                    "symbol": symbol,
-                    "base_currency": symbol.partition("-")[0],
-                    "mark_price": wire_text(DIME_PRICE),
-                    **terms,
-                }
-                rows.append({key: own.get(key, value) for key, value in model.items()})
-        return {"results": [row for row in rows if row]}
+            own = {"symbol": symbol, "base_currency": symbol.partition("-")[0], "mark_price": wire_text(DIME_PRICE), **terms}
+            rows[symbol] = {key: own.get(key, value) for key, value in model.items()}
+        if wanted != "ALL" and wanted not in rows:
+            raise Refusal(404, "MARKET_NOT_FOUND", f"market {wanted} is not listed")
+        return {"results": [told for symbol, told in rows.items() if told and wanted in ("ALL", symbol)]}
 
     def _summaries(self, ask: Ask) -> dict[str, Any]:
         if "market" not in ask.query:
@@ -532,13 +510,10 @@ class ParadexSandbox(RoutedFacade):
         state = self.exchange.find_state(market)
         if state is None:
             return None
-        bids, asks, _ = self.exchange.book(market, 1)
-        best = [text for side in (bids, asks) for text in (map(wire_text, side[0]) if side else ("", ""))]
-        touch = dict(zip(("bid", "bid_size", "ask", "ask_size"), best, strict=True))
         trades, interest, volume = self.exchange.trades(market, 1), state.open_interest_usd, state.volume_24h_usd
         return {
             "symbol": market,
-            **touch,
+            **touch(self.exchange, market),
             **texts(wire_text, oracle_price=state.mark, mark_price=state.mark, underlying_price=state.index),
             **dict.fromkeys(("volume_24h", "total_volume"), "" if volume is None else repr(volume)),
             "open_interest": "" if interest is None else repr(interest / float(state.mark)),
@@ -557,9 +532,9 @@ class ParadexSandbox(RoutedFacade):
         return {"market": market, "seq_no": sequence, "last_updated_at": self.clock.now_ms(), **levels, **best}
 
     def _bbo(self, ask: Ask) -> dict[str, Any]:
-        market, row = ask.path["market"], self._summary(self.exchange.markets.listing(ask.path["market"]).venue_symbol) or {}
-        best = {name: row.get(name, "") for name in ("bid", "bid_size", "ask", "ask_size")}
-        return {"market": market, **best, "seq_no": self.exchange.book(market, 1)[2], "last_updated_at": self.clock.now_ms()}
+        market, now_ms = ask.path["market"], self.clock.now_ms()
+        best = touch(self.exchange, self.exchange.markets.listing(market).venue_symbol)
+        return {"market": market, **best, "seq_no": self.exchange.book(market, 1)[2], "last_updated_at": now_ms}
 
     def _klines(self, ask: Ask) -> dict[str, Any]:
         """[start, open, high, low, close, volume] by the mark price; nobody knows the volume of a minute here."""
@@ -568,58 +543,32 @@ class ParadexSandbox(RoutedFacade):
         return _results([c.open_ms, *map(float, (c.open, c.high, c.low, c.close)), 0] for c in found)
 
     def _funding_data(self, ask: Ask) -> dict[str, Any]:
-        """One observation per five minutes (the venue: one per second or so), as far back as prices go.
-
-        The index walks back from its value now by the rate and price of each row.
-        """
-        market, exchange, now_ms = ask.query["market"], self.exchange, self.clock.now_ms()
-        start_ms = max(int(ask.query.get("start_at", 0)), exchange.prices.start_ms, now_ms - ROWS_MAX * FUNDING_GRID_MS)
-        rows, index, later_ms = [], exchange.funding_index(market), now_ms
-        for at_ms in range(now_ms // FUNDING_GRID_MS * FUNDING_GRID_MS, start_ms - 1, -FUNDING_GRID_MS):
-            state, rate = exchange.find_state(market, at_ms), exchange.rate_at(market, at_ms)
-            if state is None or rate is None:
-                continue
-            premium = rate * state.index
-            index -= premium * (later_ms - at_ms) / (PERIOD_HOURS * 3_600_000)
-            later_ms = at_ms
-            row = {"market": market, "funding_period_hours": int(PERIOD_HOURS), "created_at": at_ms}
-            numbers = texts(exact, funding_rate=rate, funding_rate_8h=rate, funding_premium=premium)
-            rows.append({**row, **numbers, "funding_index": f"{index:.18f}"})
+        """One observation per five minutes (the venue: one per second or so), as far back as prices go."""
+        market, hours = ask.query["market"], int(common.SPEC.funding_interval_hours)
+        since_ms = max(int(ask.query.get("start_at", 0)), self.clock.now_ms() - ROWS_MAX * FUNDING_GRID_MS)
+        rows = []
+        for told in rates_accruing(self.exchange, market, since_ms, FUNDING_GRID_MS):
+            row = {"market": market, "funding_period_hours": hours, "created_at": told.time_ms}
+            numbers = texts(exact, funding_rate=told.rate, funding_rate_8h=told.rate, funding_premium=told.premium)
+            rows.append({**row, **numbers, "funding_index": f"{told.index:.18f}"})
         return _page(rows, ask, key="created_at")
 
-    # Streams
-
-    def _book_change(self, market: str) -> bytes:
-        return book_frame(market, self._books.change(market), self.clock.now_ms())
-
-    def _position_after(self, fill: world.SandboxFill) -> dict[str, Any]:
-        return self.position(fill.account, fill.venue_symbol)
-
-    def whole_book(self, market: str) -> bytes:
-        """The frame that a subscription to a book begins with."""
-        return book_frame(market, self._books.snapshot(market), self.clock.now_ms(), is_whole=True)
+    def book(self, market: str, is_whole: bool = False) -> bytes:
+        """A book, or what changed of it, as SBE: BookEvent of paradex-py's sbe/paradex_1_0.xml. What is not told is the null of int64."""
+        delta = self._books.snapshot(market) if is_whole else self._books.change(market)
+        rows, ways = (*delta.inserts, *delta.updates, *delta.deletes), (Side.BUY, Side.SELL)
+        sides = [[(_fixed(price), _fixed(size)) for side, price, size in rows if side is way] for way in ways]
+        block = Struct("<qqB9q").pack(self.clock.now_ms() * 1000, delta.sequence, 0 if is_whole else 1, *[-(2**63)] * 9)
+        groups = (sbe.grouped("qq", side) for side in sides)
+        return sbe.framed(wire.SBE_BOOK, wire.SBE_SCHEMA, 1, block, *groups, sbe.texted(market))
 
     def _next_update(self) -> int:
         return self.clock.now_ms() * 1_000_000 + next(self._updates) % 1_000_000
 
 
-def _both(kind: str, account: str, row: Any) -> list[Topic]:
+def _both(kind: str, row: Any) -> list[Topic]:
     """The channels of a market and of all."""
-    return [(f"{kind}.{market}", account) for market in (row.venue_symbol, "ALL")]
-
-
-def frame_of(channel: str, data: Any) -> dict[str, Any]:
-    """A data frame."""
-    return {"jsonrpc": "2.0", "method": "subscription", "params": {"channel": channel, "data": data}}
-
-
-def book_frame(market: str, delta: BookDelta, now_ms: int, is_whole: bool = False) -> bytes:
-    """A book, or what changed of it, as SBE: BookEvent of paradex-py's sbe/paradex_1_0.xml. What is not told is the null of int64."""
-    rows = (*delta.inserts, *delta.updates, *delta.deletes)
-    sides = [[(_fixed(price), _fixed(size)) for side, price, size in rows if side is which] for which in (Side.BUY, Side.SELL)]
-    block = Struct("<qqB9q").pack(now_ms * 1000, delta.sequence, 0 if is_whole else 1, *[-(2**63)] * 9)
-    groups = (sbe.grouped("qq", side) for side in sides)
-    return sbe.framed(wire.SBE_BOOK, wire.SBE_SCHEMA, 1, block, *groups, sbe.texted(market))
+    return [(f"{kind}.{market}", getattr(row, "account", "")) for market in (row.venue_symbol, "ALL")]
 
 
 def trade_frame(trade: world.SandboxTrade) -> bytes:
@@ -656,10 +605,6 @@ def _token(ask: Ask) -> str:
     return ask.headers.get("Authorization", "").removeprefix("Bearer ")
 
 
-def _canonical(address: str) -> str:
-    return hex(int(address, 16))
-
-
 def _long_id(time_ms: int, number: int) -> str:
     """Ids that look like the venue's: an instant and a number."""
     return f"{time_ms}{number:015d}"
@@ -680,6 +625,7 @@ def _about(row: world.SandboxOrder | world.SandboxFill) -> dict[str, str]:
 
 def _market(listing: Listing) -> dict[str, Any]:
     terms, lot = listing.instrument, listing.instrument.lot_size
+    own = {f"{who}_fee": {"fee": wire_text(getattr(listing.fees, who))} for who in ("maker", "taker") if listing.fees}
     sizes = {"order_size_increment": lot, "position_limit": lot * 10**9, "max_order_size": lot * 10**8}
     return {
         **MARKET_TERMS,
@@ -687,13 +633,8 @@ def _market(listing: Listing) -> dict[str, Any]:
         "base_currency": listing.venue_symbol.removesuffix(wire.PERP),
         **texts(wire_text, price_tick_size=terms.price_rule.tick, min_notional=terms.min_notional, **sizes),
         "delta1_cross_margin_params": {**MARGIN_TERMS, "imf_base": wire_text(1 / Decimal(listing.max_leverage))},
-        **({"fee_config": {"api_fee": _fee_terms(listing.fees)}} if listing.fees else {}),
+        **({"fee_config": {"api_fee": own}} if own else {}),  # OpenAPI: MakerTakerFee
     }
-
-
-def _fee_terms(fees: FeeRates) -> dict[str, Any]:
-    """An override of the exchange's fees (OpenAPI: MakerTakerFee)."""
-    return {f"{who}_fee": {"fee": wire_text(rate)} for who, rate in (("maker", fees.maker), ("taker", fees.taker))}
 
 
 def _trade(trade: world.SandboxTrade) -> dict[str, Any]:
@@ -727,41 +668,33 @@ class _Socket(RpcSocket[ParadexSandbox]):
     def method(self, number: Any, name: str, params: dict[str, Any]) -> None:
         if name == "auth":
             self._auth(number, str(params["bearer"]))
-        elif name in ("subscribe", "unsubscribe"):
-            self._subscription(number, name, params["channel"])
         else:
             super().method(number, name, params)
 
     def _auth(self, number: Any, token: str) -> None:
-        try:
-            self._account = self.facade.who(token)
-        except Refusal as refusal:
+        account = self.facade.tokens.account(token)
+        if account is None:
             code, words = (40111, "Invalid Bearer Token") if token.count(".") == 2 else (40110, "Malformed Bearer Token")
-            self.refuse(number, code, words, refusal.words)
-        else:
-            self.reply(number, {"result": {"node_id": "5a4db0c0de5a4db0"}})
+            self.refuse(number, code, words, BAD_TOKEN)
+            return
+        self._account = account
+        self.reply(number, {"result": {"node_id": "5a4db0c0de5a4db0"}})
 
-    def _subscription(self, number: Any, method: str, channel: str) -> None:
-        kind, market, rest = (*channel.split(".", 2), "", "")[:3]
-        is_book, listed = kind == "order_book", market in self.facade.exchange.listings
-        is_private, is_any = kind in (*WITHOUT_MARKET, *PER_MARKET) and kind != "trades", listed or market == "ALL"
-        topic = (kind, market) if is_book else (channel, self._account if is_private else "")
-        known = (
-            listed and rest == "deltas"
-            if is_book
-            else channel in WITHOUT_MARKET or (kind in PER_MARKET and is_any and not rest)
-        )
-        if method == "unsubscribe":
-            why = "" if self.leave(topic) else "not subscribed"
-        else:
-            why = "invalid channel" if not known else "already subscribed" if topic in self.topics else ""
-            if known and not is_private and not self._is_sbe:  # docs: binary-encoding-sbe, required since 21 September 2026
-                why = "public channels are served in SBE only: connect with sbeSchemaId and sbeSchemaVersion"
-        if why:
-            self.refuse(number, -32600, f"invalid {method} request", why)
-        elif is_private and not self._account:
-            self.refuse(number, 40111, "unauthorized", "authenticate first")
-        else:
-            self.reply(number, {"result": {"channel": channel}})
-            if method == "subscribe" and self.join(topic) and is_book:
-                self.send(self.facade.whole_book(market))
+    def topic(self, channel: str) -> Topic:
+        kind, market = (*channel.split("."), "")[:2]
+        return (kind, market) if kind == "order_book" else (channel, self._account if self._is_private(channel) else "")
+
+    def objection(self, channel: str) -> tuple[int, str, str] | None:
+        listed = self.facade.exchange.listings
+        if self._is_private(channel):
+            return None if self._account else (40111, "unauthorized", "authenticate first")
+        is_known = is_one_of(channel, [PUBLIC_BOOK], listed) or is_one_of(channel, [PUBLIC], [*listed, "ALL"])
+        need = "public channels are served in SBE only: connect with sbeSchemaId and sbeSchemaVersion"
+        why = need if is_known else "invalid channel"  # docs: binary-encoding-sbe, required since 21 September 2026
+        return None if is_known and self._is_sbe else (INVALID, "invalid subscribe request", why)
+
+    def opening(self, topic: Topic) -> Any:
+        return self.facade.book(topic[1], is_whole=True) if topic[0] == "order_book" else None
+
+    def _is_private(self, channel: str) -> bool:
+        return is_one_of(channel, PRIVATE, [*self.facade.exchange.listings, "ALL"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from exchange_clients.domain.instruments import wire_text
 from exchange_clients.sandbox.exchange import SandboxExchange
 
 Levels = list[tuple[Decimal, Decimal]]
@@ -15,6 +16,13 @@ def mid(exchange: SandboxExchange, venue_symbol: str) -> Decimal | None:
         return None
     bids, asks, _ = exchange.book(venue_symbol, 1)
     return (bids[0][0] + asks[0][0]) / 2 if bids and asks else None
+
+
+def touch(exchange: SandboxExchange, venue_symbol: str) -> dict[str, str]:
+    """`bid`, `bid_size`, `ask` and `ask_size` as venues write them; "" where a side is empty."""
+    bids, asks, _ = exchange.book(venue_symbol, 1)
+    best = [text for side in (bids, asks) for text in (map(wire_text, side[0]) if side else ("", ""))]
+    return dict(zip(("bid", "bid_size", "ask", "ask_size"), best, strict=True))
 
 
 def impact_price(levels: Levels, notional: float) -> float | None:

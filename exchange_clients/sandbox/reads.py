@@ -83,14 +83,24 @@ class ExchangeReads:
         found = self._accounts[account].find(order_id, client_order_id)
         return replace(found) if found else None
 
-    def orders(self, account: str, open_only: bool = True) -> list[SandboxOrder]:
-        """Orders by id; `open_only`: those that rest or wait."""
+    def orders(self, account: str, open_only: bool = True, venue_symbol: str | None = None) -> list[SandboxOrder]:
+        """Orders by id, of one market or of all; `open_only`: those that rest or wait."""
         owner = self._accounts[account]
-        return [replace(order) for order in (owner.working if open_only else owner.orders).values()]
+        found = (owner.working if open_only else owner.orders).values()
+        return [replace(order) for order in found if venue_symbol in (None, order.venue_symbol)]
 
-    def fills(self, account: str, since_ms: int = 0) -> list[SandboxFill]:
-        """Executions at or after `since_ms`, oldest first."""
-        return [fill for fill in self._accounts[account].fills if fill.time_ms >= since_ms]
+    def fills(self, account: str, since_ms: int = 0, venue_symbol: str | None = None) -> list[SandboxFill]:
+        """Executions at or after `since_ms`, oldest first, of one market or of all."""
+        fills = self._accounts[account].fills
+        return [fill for fill in fills if fill.time_ms >= since_ms and venue_symbol in (None, fill.venue_symbol)]
+
+    def realised(self, account: str, venue_symbol: str) -> Decimal:
+        """What the position of a market has brought since it was opened, fees apart; 0 without one."""
+        held = self.positions(account).get(venue_symbol)
+        if held is None:
+            return Decimal(0)
+        fills = self.fills(account, held.opened_ms, venue_symbol)
+        return sum((fill.realised_pnl for fill in fills), held.funding_since_open)
 
     def funding_payments(self, account: str, since_ms: int = 0) -> list[SandboxFunding]:
         """Funding booked at or after `since_ms`, oldest first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
 
 import msgspec
 
@@ -20,21 +21,30 @@ class Tokens:
         self._issuer = issuer
         self._life_ms = life_ms
 
-    def issue(self, account: str) -> str:
-        """A token for `account`."""
+    def issue(self, account: str, key: str = "") -> str:
+        """A token for `account`. `key`: the public key that asked for it, where an account has several."""
         now_ms = self._clock.now_ms()
         exp = (now_ms + self._clock.wire_ms(self._life_ms)) // 1000
-        claims = {"typ": "at+JWT", "exp": exp, "iat": now_ms // 1000, "iss": self._issuer, "sub": account}
+        claims = {"typ": "at+JWT", "exp": exp, "iat": now_ms // 1000, "iss": self._issuer, "sub": account, "key": key}
         head = b".".join(_base64(msgspec.json.encode(part)) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
         return (head + b"." + _signature(head)).decode()
 
     def account(self, token: str) -> str | None:
         """Whose token it is; None for one that is malformed, forged or expired."""
+        claims = self._claims(token)
+        return None if claims is None else str(claims["sub"])
+
+    def key(self, token: str) -> str | None:
+        """The public key that asked for it; None for one that is malformed, forged or expired."""
+        claims = self._claims(token)
+        return None if claims is None else str(claims["key"])
+
+    def _claims(self, token: str) -> dict[str, Any] | None:
         head, _, signature = token.encode().rpartition(b".")
         if not hmac.compare_digest(_signature(head), signature):
             return None
-        claims = msgspec.json.decode(urlsafe_b64decode(head.split(b".")[1] + b"=="))
-        return str(claims["sub"]) if claims["exp"] > self._clock.now_ms() / 1000 else None
+        claims = msgspec.json.decode(urlsafe_b64decode(head.split(b".")[1] + b"=="), type=dict[str, Any])
+        return claims if claims["exp"] > self._clock.now_ms() / 1000 else None
 
 
 def _base64(data: bytes) -> bytes:
