@@ -185,7 +185,8 @@ class PacificaSandbox(StreamingFacade):
     def enrol(self, name: str, balance: str) -> dict[str, str]:
         signer = Signer.from_seed(account_seed(name))
         self.exchange.open_account(signer.address, Decimal(balance))
-        return {"account": signer.address, "private_key": signer.private_key}
+        key = self._create_key(signer.address, {})["api_key"]  # free, and who trades by program has one
+        return {"account": signer.address, "private_key": signer.private_key, "api_config_key": key}
 
     def places_order(self, request: HttpRequest) -> bool:
         return request.method == "POST" and request.url.startswith("/api/v1/orders/create")
@@ -370,8 +371,7 @@ class PacificaSandbox(StreamingFacade):
     def tell_fill(self, account: str, row: dict[str, Any]) -> None:
         """List and stream a fill of what the exchange does not trade (spot), given as the list of trades tells it."""
         self._foreign_fills[account].append(row)
-        extra = {"u": account, "li": self.last_id}
-        self._tell("account_trades", account, lambda: {"data": [_short(row, FILL_WORDS) | extra]})
+        self._tell("account_trades", account, lambda: {"data": [_short(row, FILL_WORDS) | {"u": account, "li": self.last_id}]})
 
     def _list_keys(self, account: str) -> dict[str, Any]:
         return {"active_api_keys": [key for key, holder in self._keys.items() if holder == account], "api_key_limit": KEYS_MAX}

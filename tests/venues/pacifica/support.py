@@ -47,8 +47,9 @@ class Site:
         facade = self.world.facades["pacifica"]
         assert isinstance(facade, PacificaSandbox)
         self.facade = facade
-        self.credentials = self.world.enrol("pacifica", "trader", Decimal(10_000))
-        self.account = self.credentials["account"]
+        enrolled = self.world.enrol("pacifica", "trader", Decimal(10_000))
+        self.account, self.config_key = enrolled["account"], enrolled["api_config_key"]
+        self.credentials = Credentials({"account": self.account, "private_key": enrolled["private_key"]})
         self.signer = Signer(self.credentials["private_key"])
 
     def wiring(self, **changes: Any) -> Wiring:

@@ -42,7 +42,7 @@ def test_an_api_config_key_makes_heavy_lists_cheaper_and_the_budget_its_own(site
     assert left(site, f"/trades/history?account={site.account}", key) == (297, 300)
     assert left(site, f"/orders?account={site.account}", {"PF-API-KEY": "unknown"})[1] == 100
     _, listed = site.post("/account/api_keys", "list_api_keys", {})
-    assert listed["data"] == {"active_api_keys": [key["PF-API-KEY"]], "api_key_limit": 5}
+    assert listed["data"] == {"active_api_keys": [site.config_key, key["PF-API-KEY"]], "api_key_limit": 5}
     assert site.post("/account/api_keys/revoke", "revoke_api_key", {"api_key": key["PF-API-KEY"]})[0] == 200
     assert left(site, f"/orders?account={site.account}", key)[1] == 100
 
