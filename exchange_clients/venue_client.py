@@ -16,6 +16,7 @@ from exchange_clients.engine.stream_dialect import StreamDialect
 from exchange_clients.engine.wiring import Wiring
 from exchange_clients.errors import Misconfigured
 from exchange_clients.market_watch import MarketWatch
+from exchange_clients.order_checks import check_instrument
 
 
 class VenueClient(BaseExchangeClient):
@@ -25,6 +26,7 @@ class VenueClient(BaseExchangeClient):
         super().__init_subclass__(**kwargs)
         guard(cls)
         _watch_markets(cls)
+        _keep_to_own_markets(cls)
 
     def __init__(self, wiring: Wiring, dialect: Dialect, streams: StreamDialect) -> None:
         self._clock = wiring.clock
@@ -43,6 +45,33 @@ class VenueClient(BaseExchangeClient):
         if not value:
             raise Misconfigured(self.venue, "credentials", f"an account is known by the credential {name}, which is missing")
         return value
+
+
+def _keep_to_own_markets(kind: type[VenueClient]) -> None:
+    """A market of another venue is refused by reads too: its name may mean something else here, and would be told under ours."""
+    for name, read in list(vars(kind).items()):
+        if name.startswith("fetch_"):
+            setattr(kind, name, _of_own_market(name, read))
+    if "stream_book" in vars(kind):
+        stream = kind.stream_book
+
+        @wraps(stream)
+        def stream_book(self: VenueClient, instrument: Instrument, depth: int = 20) -> Any:
+            check_instrument(self.venue, "stream_book", instrument)
+            return stream(self, instrument, depth)
+
+        setattr(kind, "stream_book", stream_book)  # noqa: B010  # mypy: a method can't be assigned to
+
+
+def _of_own_market(name: str, read: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @wraps(read)
+    async def reading(self: VenueClient, *args: Any, **kwargs: Any) -> Any:
+        for given in (*args, *kwargs.values()):
+            if isinstance(given, Instrument):
+                check_instrument(self.venue, name, given)
+        return await read(self, *args, **kwargs)
+
+    return reading
 
 
 def _watch_markets(kind: type[VenueClient]) -> None:

@@ -13,7 +13,7 @@ from exchange_clients.base import BaseExchangeClient, Capability
 from exchange_clients.domain.instruments import Instrument
 from exchange_clients.domain.orders import ByClientId, ByVenueId, Order, OrderRequest, OrderStatus, TimeInForce
 from exchange_clients.domain.side import Side
-from exchange_clients.errors import ExchangeError
+from exchange_clients.errors import ExchangeError, Misconfigured
 from tests.support.stage import Stage, eventually
 from tests.support.wires import CountingHttp
 
@@ -160,6 +160,25 @@ async def test_a_name_that_no_venue_gave_is_refused_here_or_there(on: Stage, nam
         await on.client.cancel_order(bitcoin, ByVenueId(name))
     with pytest.raises(ExchangeError):
         await on.client.fetch_order(bitcoin, ByVenueId(name))
+
+
+async def test_another_venues_instrument_is_refused_by_every_verb_that_reads(on: Stage) -> None:
+    """Its name may be another market's here, whose book or fills would be told under the wrong one."""
+    foreign = _foreign(await on.client.instrument("BTC"))
+    reads = (
+        on.client.fetch_order_book(foreign),
+        on.client.fetch_quote(foreign),
+        on.client.fetch_trades(foreign),
+        on.client.fetch_open_orders(foreign),
+        on.client.fetch_fills(foreign),
+        on.client.fetch_funding_payments(foreign),
+        on.client.fetch_order(foreign, ByVenueId("1")),
+    )
+    for read in reads:
+        with pytest.raises(Misconfigured, match="instrument of"):
+            await read
+    with pytest.raises(Misconfigured, match="instrument of"):
+        on.client.stream_book(foreign)
 
 
 async def test_another_venues_instrument_is_refused_by_every_verb_that_acts(on: Stage) -> None:
