@@ -75,19 +75,31 @@ class Place:
 
 
 class RankedByService:
-    """The bot's source of opportunities: the service's HTTP API and nothing else."""
+    """The bot's source of opportunities: the service's HTTP API and nothing else.
+
+    No filter of the service's own is left in place: what is worth opening or keeping, the strategy decides.
+    """
 
     def __init__(self, service: FundingServiceClient, horizon_hours: float, size_usd: decimal.Decimal) -> None:
         self._service = service
         self._question: dict[str, int | float | decimal.Decimal] = {
             "horizon_hours": horizon_hours,
             "size_usd": size_usd,
+            "min_divergence": 0,
             "min_profit": -1000,
             "limit": 100,
         }
 
     async def opportunities(self) -> Sequence[Opportunity]:
         return await self._service.opportunities(**self._question)
+
+    async def of_pair(self, symbol: str, venues: tuple[str, str]) -> Opportunity | None:
+        """By name, so that no page ends before it. None, too, when the service does not know the symbol any more."""
+        try:
+            found = await self._service.opportunities(**self._question, symbol=symbol, dex_pair=",".join(venues))
+        except ServiceRefused:
+            return None
+        return found[0] if found else None
 
 
 # Commands

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -21,6 +21,7 @@ from exchange_clients.trading.beliefs import Beliefs, OpenPair
 from exchange_clients.trading.errands import Call, Errands
 from exchange_clients.trading.events import (
     AccountSeen,
+    Candidate,
     Event,
     ExitRequested,
     FeedLost,
@@ -381,11 +382,19 @@ class TradingBot:
 
     async def _rank(self) -> None:
         try:
-            ranked = await self._source.opportunities()
+            ranked = [candidate(o) for o in await self._source.opportunities()]
+            ranked += await self._held_beside(ranked)
         except self._ranking_errors as error:
             self._inbox.put(OpportunitiesLost(str(error)))
             return
-        self._inbox.put(OpportunitiesRanked(tuple(candidate(o) for o in ranked)))
+        self._inbox.put(OpportunitiesRanked(tuple(ranked)))
+
+    async def _held_beside(self, ranked: Sequence[Candidate]) -> list[Candidate]:
+        """What is held and not in the ranking, asked for by name: carry that has fallen must be seen to be left."""
+        seen = {(c.symbol, frozenset((c.long_venue, c.short_venue))) for c in ranked}
+        held = [p.plan for p in self.beliefs.open_pairs.values() if (p.plan.symbol, frozenset(p.plan.venues)) not in seen]
+        asked = [await self._source.of_pair(plan.symbol, plan.venues) for plan in held]
+        return [candidate(o) for o in asked if o is not None]
 
     async def _read_funding(self) -> None:
         for pair in list(self.beliefs.open_pairs.values()):

@@ -36,6 +36,9 @@ class OpportunitySource(Protocol):
     async def opportunities(self) -> Sequence[Opportunity]:
         """The ranking, best first."""
 
+    async def of_pair(self, symbol: str, venues: tuple[str, str]) -> Opportunity | None:
+        """How these two venues stand to each other now, whatever it earns and wherever it would rank; None = unknown."""
+
 
 def candidate(opportunity: Opportunity) -> Candidate:
     """A ranked pair in the bot's own terms; ranking figures are measurements, so they become floats here."""

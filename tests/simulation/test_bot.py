@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +17,8 @@ from exchange_clients.sandbox.virtual_loop import run_virtual
 from exchange_clients.trading.progress import LegFilled, Notice, PairOpening
 from exchange_clients.trading.records import RunStarted
 from helpers.journal import Journal
-from tests.support.bot_world import BotWorld
+from strategies.exit_rules import ExitRules
+from tests.support.bot_world import HOUR_MS, START_MS, BotWorld, Ranked
 from tests.support.direct_client import ACCOUNT
 from trading_bot import ForeignPosition, Report, WrongJournal
 
@@ -117,6 +118,38 @@ def test_a_pair_that_does_not_pay_on_live_books_is_not_opened(tmp_path: Path) ->
     in_world(stage, lambda: stopped_after(stage, 300, exit_positions=True))
     assert not any(isinstance(told, LegFilled) for told in stage.told)
     assert any(isinstance(told, Notice) and "a year net of" in told.text for told in stage.told)
+
+
+class Fallen(BotWorld):
+    """After twenty minutes the pair's carry is `later` and the ranking holds others only."""
+
+    later = Decimal(0)
+
+    async def opportunities(self) -> Sequence[Ranked]:
+        return [] if self._is_later() else await super().opportunities()
+
+    async def of_pair(self, symbol: str, venues: tuple[str, str]) -> Ranked | None:
+        if not self._is_later():
+            return await super().of_pair(symbol, venues)
+        long, short = venues if self.later >= 0 else venues[::-1]
+        return Ranked(symbol, long, short, abs(self.later), abs(self.later) * 876_000, Decimal(12))
+
+    def _is_later(self) -> bool:
+        assert self.clock is not None
+        return self.clock.now_ms() - START_MS > 1_200_000
+
+
+@pytest.mark.parametrize(
+    ("later", "said"), [(Decimal("0.000005"), "carry fell to 4.38 % a year"), (Decimal("-0.00001"), "funding flipped")]
+)
+def test_a_pair_that_fell_out_of_the_ranking_is_asked_for_by_name_and_left(tmp_path: Path, later: Decimal, said: str) -> None:
+    stage = Fallen(4, tmp_path / "j.db", turn_s=2)
+    stage.later = later
+    leaving = ExitRules(hold_ms_min=HOUR_MS // 2, hold_ms_max=2 * HOUR_MS, apr_percent_min=5.0, divergence_bps_max=1e9)
+    stage.settings = replace(stage.settings, exit=leaving)
+    report = stage.run(6)
+    assert [ledger.reason for ledger in report.ledgers] == [said]
+    assert stage.positions() == {} and report.adds_up
 
 
 def test_a_bug_stops_the_bot_loudly(tmp_path: Path) -> None:

@@ -57,6 +57,11 @@ class Ranked:
     stale: bool = False
 
 
+def named(ranked: Sequence[Ranked], symbol: str, venues: tuple[str, str]) -> Ranked | None:
+    """The pair of these venues, whichever of them is long."""
+    return next((r for r in ranked if r.symbol == symbol and {r.long_dex, r.short_dex} == set(venues)), None)
+
+
 @dataclass
 class BotWorld:
     """`told`: everything that people were shown. `naked_usd_max`, `held_usd_max`: the worst that was seen, at marks."""
@@ -92,6 +97,9 @@ class BotWorld:
             Ranked(symbol, self.venues[0], self.venues[1], Decimal("0.0001"), Decimal(50), Decimal(12))
             for symbol in (self.symbol, *self.more_symbols)
         ]
+
+    async def of_pair(self, symbol: str, venues: tuple[str, str]) -> Ranked | None:
+        return named(await self.opportunities(), symbol, venues)
 
     def build(self) -> None:
         """Exchanges and clients on the running loop's clock."""

@@ -30,7 +30,7 @@ from strategies.execution_limits import ExecutionLimits
 from strategies.exit_rules import ExitRules
 from strategies.factory import kind
 from strategies.funding_arbitrage_strategy import FundingArbitrageConfig
-from tests.support.bot_world import HOUR_MS, Ranked
+from tests.support.bot_world import HOUR_MS, Ranked, named
 from trading_bot import Report, TradingBot
 
 START_MS = 1_767_400_200_000
@@ -45,6 +45,12 @@ class RankedByAdapters:
         self._adapters = adapters
 
     async def opportunities(self) -> list[Ranked]:
+        return (await self._all())[:SHOWN_MAX]
+
+    async def of_pair(self, symbol: str, venues: tuple[str, str]) -> Ranked | None:
+        return named(await self._all(), symbol, venues)
+
+    async def _all(self) -> list[Ranked]:
         found: dict[str, list[FundingObservation]] = {}
         for adapter in self._adapters:
             for seen in await adapter.current_rates():
@@ -57,7 +63,7 @@ class RankedByAdapters:
             if ordered[0].venue != ordered[-1].venue:
                 percent = carry * HOURS_PER_YEAR * 100
                 pairs.append(Ranked(symbol, ordered[0].venue, ordered[-1].venue, carry, percent, Decimal(10)))
-        return sorted(pairs, key=lambda pair: (-pair.carry_hourly, pair.symbol))[:SHOWN_MAX]
+        return sorted(pairs, key=lambda pair: (-pair.carry_hourly, pair.symbol))
 
 
 def _hourly(seen: FundingObservation) -> Decimal:
