@@ -22,6 +22,7 @@ class LiveTopic(State):
     """Frames in, events out to every reader.
 
     `confirmed`: the venue sends it now. `asked_at`, `heard_at`: loop seconds, `asked_at` negative before it was asked for.
+    `connection`: the number of the one that it was asked on.
     `heard`: a frame came since the keeper last looked. `tries`: how often in a row it was asked for again. `waiting`: frames that
     wait for a snapshot.
     """
@@ -37,6 +38,7 @@ class LiveTopic(State):
         "again",
         "asked_at",
         "confirmed",
+        "connection",
         "decode",
         "heard",
         "heard_at",
@@ -52,6 +54,7 @@ class LiveTopic(State):
         self.readers: list[Subscription] = []
         self.confirmed = False
         self.asked_at = -1.0
+        self.connection = 0
         self.heard_at = 0.0
         self.tries = 0
         self.again: asyncio.TimerHandle | None = None

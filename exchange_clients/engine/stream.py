@@ -70,6 +70,8 @@ class Stream:
         self._heard = False
         self._last_number: int | None = None
         self._is_deaf = False
+        self._is_serving = False
+        self._connection = 0
         self._is_logged_in = False
         self._logins_denied = 0
         self._is_stranger = False
@@ -102,7 +104,7 @@ class Stream:
             live.join(reader)
         if self._runner is None or self._runner.done():
             self._runner = asyncio.get_running_loop().create_task(self._run(), name=f"stream {self._venue}")
-        elif self._socket is not None and new:
+        elif self._is_serving and self._socket is not None and new:
             if any(live.topic.channel.private for live in new) and not self._is_logged_in:
                 self._start(self._enter_and_ask(self._socket, new))
             else:
@@ -186,6 +188,7 @@ class Stream:
         self._gone = gone = loop.create_future()
         self._is_deaf = self._is_logged_in = False
         self._last_number = None
+        self._connection += 1
         self._unnamed.clear()
         try:
             socket = self._socket = await self._wiring.websocket.connect(
@@ -236,6 +239,7 @@ class Stream:
 
     async def _serve(self) -> str:
         """Subscribe everything and stay until the socket is gone; returns why it is."""
+        self._is_serving = True
         for live in self._lives():
             live.tries = 0
             self._ask(live)
@@ -245,7 +249,7 @@ class Stream:
             return await self._gone
         finally:
             keeper.cancel()
-            self._socket = None
+            self._socket, self._is_serving = None, False
 
     async def _keep_alive(self) -> None:
         """Heartbeats out; silence or a missing confirmation is noticed; leases are renewed."""
@@ -292,19 +296,22 @@ class Stream:
             if live.confirmed and live.again is None and quiet > live.topic.channel.silence_s_max:
                 self._start_over(live, f"silent for {quiet:.0f} s while the socket lives")
 
-    def _ask(self, live: LiveTopic) -> None:
+    def _ask(self, live: LiveTopic, *, again: bool = False) -> None:
+        """What is asked for in the same words as a topic that shares its frames is asked once, unless something is wrong with it."""
         self._calm(live)
         topic, now = live.topic, self._loop_time()
+        twins = [other for other in self._shared(topic) if other is not live and other.connection == self._connection]
         live.start()
         live.asked_at = live.heard_at = now
+        live.connection = self._connection
         if topic.snapshot is not None:
             self._start(self._splice(live))
         if self._socket is None:
             return
         frame = topic.subscribe() if callable(topic.subscribe) else topic.subscribe
-        if frame and not any(other.confirmed for other in self._shared(topic) if other is not live):
+        if frame and (again or not twins):
             self._socket.send(frame)
-        if topic.confirms_as is None:
+        if topic.confirms_as is None or any(twin.confirmed for twin in twins):
             live.tell_live()
 
     def _calm(self, live: LiveTopic) -> None:
@@ -424,7 +431,7 @@ class Stream:
             self._socket.send(live.topic.unsubscribe)
         live.tries = live.tries + 1 if live.tries and now - live.asked_at < max(CALM_S, 2 * self._patience(live)) else 1
         if live.tries == 1:
-            self._ask(live)
+            self._ask(live, again=True)
             return
         pause = backoff_s(live.tries - 1, self._wiring.random, 1.0, AGAIN_S_MAX)
         live.again = asyncio.get_running_loop().call_later(pause, self._ask_again, live)
@@ -436,7 +443,7 @@ class Stream:
     def _ask_again(self, live: LiveTopic) -> None:
         live.again = None
         if self._socket is not None and live.readers:
-            self._ask(live)
+            self._ask(live, again=True)
 
     def _on_control(self, frame: bytes) -> None:
         try:
@@ -495,7 +502,7 @@ class Stream:
         try:
             for live in unsure:
                 self._in_question = live
-                self._ask(live)
+                self._ask(live, again=True)
                 for _ in range(int(CONFIRM_WITHIN_S / NAMES_WITHIN_S)):
                     await asyncio.sleep(NAMES_WITHIN_S)
                     if live.confirmed or not live.readers or live not in self._shared(live.topic):

@@ -601,3 +601,44 @@ def test_the_body_alone_is_decoded_whatever_the_order_of_the_envelope() -> None:
         assert kinds(events) == [Connected, 1, 2, Lost, Resumed] and "$.data.v" in events[3].reason
 
     play(story)
+
+
+def test_topics_of_the_same_frames_are_asked_for_once_on_every_connection() -> None:
+    """An order's frame holds its fill: two topics, one subscription."""
+
+    def own(name: str) -> Topic:
+        return replace(topic("a", lambda f: (f"{name} {f.v}",)), name=name)
+
+    async def story(stream: Stream, server: Server) -> None:
+        orders, fills = stream.subscribe(own("orders")), stream.subscribe(own("fills"))
+        await asyncio.sleep(1)
+        server.data("a", 1)
+        assert kinds(await take(orders, 2)) == [Connected, "orders 1"] and kinds(await take(fills, 2)) == [Connected, "fills 1"]
+        server.on_close("gone")
+        await asyncio.sleep(5)
+        server.data("a", 2)
+        assert kinds(await take(orders, 3)) == [Lost, Resumed, "orders 2"]
+        assert kinds(await take(fills, 3)) == [Lost, Resumed, "fills 2"]
+        assert server.connections == 2 and server.sent.count(b"+a") == 2
+        await orders.aclose()
+        assert b"-a" not in server.sent
+        await fills.aclose()
+        assert server.sent.count(b"-a") == 1
+
+    play(story)
+
+
+def test_a_topic_that_comes_while_the_login_is_under_way_is_asked_for_once() -> None:
+    class Slow(Talk):
+        async def login(self, socket: Socket) -> None:
+            await asyncio.sleep(2)
+
+    async def story(stream: Stream, server: Server) -> None:
+        mine = stream.subscribe(topic("mine", channel=PRIVATE))
+        await asyncio.sleep(1)
+        public = stream.subscribe(topic("a"))
+        await asyncio.sleep(5)
+        assert kinds([*await take(mine, 1), *await take(public, 1)]) == [Connected, Connected]
+        assert server.sent.count(b"+a") == server.sent.count(b"+mine") == 1
+
+    play(story, Slow())
