@@ -248,7 +248,8 @@ class OrderTracker:
         return foreign
 
     def _owner(self, venue: str, client_order_id: str | None, venue_order_id: str) -> TrackedOrder | None:
-        name = client_order_id if client_order_id in self.orders else self._by_venue_id.get((venue, venue_order_id))
+        """The venue's id decides once it is known: it is unique there, and ours need not be (an older run's, another program's)."""
+        name = self._by_venue_id.get((venue, venue_order_id), client_order_id)
         return self.orders.get(name) if name is not None else None
 
     def _execute(self, order: TrackedOrder, fill: Fill, now_ms: int) -> TrackedOrder:

@@ -115,6 +115,17 @@ def test_an_anonymous_fill_before_the_reply_waits_for_its_order() -> None:
     assert [f.fill_id for f in found] == ["a"]
 
 
+def test_the_venues_id_decides_whose_a_fill_is_once_it_is_known() -> None:
+    """Names need not be unique on a venue: a fill of our first order that carries the second's name is the first's."""
+    tracker = OrderTracker()
+    for name in ("one", "two"):
+        tracker.sent(place(name, Side.BUY, "2"), 0)
+        tracker.report(order_of(name, OrderStatus.OPEN), 1)
+    told = tracker.fill(fill_of("two", "a", "1", venue_order_id="v-one"), 2)
+    assert told is not None and told.client_order_id == "one"
+    assert (tracker.orders["one"].executed, tracker.orders["two"].executed) == (1, 0)
+
+
 def test_a_fill_that_no_order_of_ours_can_explain_is_foreign() -> None:
     tracker = OrderTracker()
     tracker.fill(fill_of(None, "liquidated", "1"), 1)
