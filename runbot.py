@@ -23,6 +23,7 @@ from exchange_clients import registry
 from exchange_clients.base import BaseExchangeClient
 from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.provenance import Environment
+from exchange_clients.domain.spellings import Spellings
 from exchange_clients.engine.clock import SystemClock
 from exchange_clients.errors import ExchangeError, Misconfigured
 from exchange_clients.network import Network
@@ -299,7 +300,7 @@ async def _one_bot(
     strategy, speed = kind(settings.strategy), place.clock.speed
     config = settings.settings.scaled(speed)
     async with AsyncExitStack() as stack:
-        await _check_symbols(place.clients, config.symbols)
+        await _check_symbols(place.clients, config.symbols, config.exclude)
         bot = TradingBot(
             clients=place.clients,
             strategy_name=settings.strategy,
@@ -320,19 +321,24 @@ async def _one_bot(
             watcher.cancel()
 
 
-async def _check_symbols(clients: dict[str, BaseExchangeClient], symbols: Sequence[str]) -> None:
-    """Every symbol that the config names must be listed on two venues. Raises ConfigError, naming close matches."""
+async def _check_symbols(clients: dict[str, BaseExchangeClient], symbols: Sequence[str], exclude: Sequence[str]) -> None:
+    """Every symbol that the config names must be listed on two venues, and one that is excluded on some.
+
+    Raises ConfigError, naming close matches.
+    """
+    if not symbols and not exclude:
+        return
+    listed = {venue: await client.fetch_instruments() for venue, client in clients.items()}
+    spellings = Spellings((i.symbol, i.venue_symbol) for found in listed.values() for i in found)
     for symbol in symbols:
-        listed, hints = [], set[str]()
-        for venue, client in clients.items():
-            try:
-                await client.instrument(symbol)
-                listed.append(venue)
-            except Misconfigured as unknown:
-                hints.add(unknown.detail)
-        if len(listed) < 2:
-            where = f"listed on {listed[0]} only" if listed else "; ".join(sorted(hints))
+        meant = spellings.meant(symbol)
+        venues = [venue for venue, found in listed.items() if any(i.symbol == meant for i in found)]
+        if len(venues) < 2:
+            where = f"listed on {venues[0]} only" if venues else f"not listed{spellings.hint(symbol)}"
             raise ConfigError(f"settings.symbols: {symbol!r} can't be paired: {where}")
+    for symbol in exclude:
+        if spellings.meant(symbol) is None:
+            raise ConfigError(f"settings.exclude: {symbol!r} is not listed{spellings.hint(symbol)}")
 
 
 async def _watch(

@@ -9,10 +9,9 @@ else; a method whose capability is not declared raises `Unsupported`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from difflib import get_close_matches
 from enum import StrEnum
 from types import TracebackType
 from typing import ClassVar, Protocol, Self, TypeVar
@@ -23,6 +22,7 @@ from exchange_clients.domain.funding import FundingObservation, FundingPayment, 
 from exchange_clients.domain.instruments import Instrument
 from exchange_clients.domain.market import MarketStats, OrderBook, Quote, Trade
 from exchange_clients.domain.orders import Fill, Order, OrderRef, OrderRequest, TimeInForce
+from exchange_clients.domain.spellings import did_you_mean
 from exchange_clients.errors import Misconfigured, Unsupported
 from exchange_clients.market_watch import MarketWatch
 from exchange_clients.order_checks import check_instrument, check_leverage, check_price, check_ref, check_request, check_size
@@ -38,7 +38,6 @@ __all__ = [
 ]
 
 Event_co = TypeVar("Event_co", covariant=True)
-HINTS_MAX = 5
 
 
 class Capability(StrEnum):
@@ -362,13 +361,6 @@ class BaseFundingAdapter(ABC):
         if found is None:
             raise Misconfigured(self.venue, "rate_history", f"{symbol!r} is not listed{did_you_mean(symbol, self._symbols)}")
         return found
-
-
-def did_you_mean(symbol: str, known: Collection[str]) -> str:
-    """A hint that ends a message about a symbol that is not `known`, or ""."""
-    upper = {name.upper(): name for name in known}
-    close = get_close_matches(str(symbol).upper(), upper, n=HINTS_MAX) or [n for n in sorted(upper) if str(symbol).upper() in n]
-    return f"; did you mean {', '.join(upper[name] for name in close[:HINTS_MAX])}?" if close else ""
 
 
 def _needs(request: OrderRequest) -> list[Capability]:

@@ -17,9 +17,10 @@ from typing import Self
 from weakref import WeakSet
 
 from exchange_clients import registry
-from exchange_clients.base import BaseExchangeClient, BaseFundingAdapter, did_you_mean
+from exchange_clients.base import BaseExchangeClient, BaseFundingAdapter
 from exchange_clients.domain.credentials import Credentials
 from exchange_clients.domain.provenance import Environment
+from exchange_clients.domain.spellings import did_you_mean
 from exchange_clients.engine.capture import Capture
 from exchange_clients.engine.clock import Clock, LoopClock, SystemClock
 from exchange_clients.engine.http import AiohttpTransport

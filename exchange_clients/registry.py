@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from exchange_clients.base import did_you_mean
+from exchange_clients.domain.spellings import did_you_mean
 from exchange_clients.engine.endpoint import Channel, Endpoint
 from exchange_clients.errors import Misconfigured
 from exchange_clients.spec import VenueSpec

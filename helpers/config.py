@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
@@ -15,6 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 from helpers.risk_manager import RiskLimits
 
 T = TypeVar("T")
+
+SLIPPAGE_BPS_MAX = 200
 
 
 class ConfigError(Exception):
@@ -48,6 +51,8 @@ class BotSettings:
             raise ValueError("a pair needs at least two venues")
         if min(self.tick_ms, self.rank_every_ms, self.funding_every_ms, self.settle_wait_ms) <= 0:
             raise ValueError("times must be positive")
+        if self.settle_attempts < 1:
+            raise ValueError("settle_attempts must be at least 1")
 
     def scaled(self, speed: float) -> BotSettings:
         """The same on a clock `speed` times as fast as the wire."""
@@ -77,7 +82,23 @@ def load(path: Path, settings_of: Callable[[str], type[Any]]) -> BotConfig:
         raise ConfigError(f"{path}: strategy: the name of a strategy is wanted, not {name!r}")
     settings = build(settings_of(name), content.get("settings") or {}, path, "settings")
     bot = build(BotSettings, content.get("bot") or {}, path, "bot")
-    return BotConfig(name, settings, bot, build(RiskLimits, content.get("risk") or {}, path, "risk"))
+    risk = build(RiskLimits, content.get("risk") or {}, path, "risk")
+    leverage = getattr(settings, "leverage", 1)
+    if leverage > risk.leverage_max:
+        raise ConfigError(f"{path}: settings.leverage: {leverage} is above risk.leverage_max, which is {risk.leverage_max}")
+    return BotConfig(name, settings, bot, risk)
+
+
+class _OneOfEachKey(yaml.SafeLoader):
+    """YAML in which a mapping names a key once; which of two values was meant, nobody can tell."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set[str]()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is given twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -87,11 +108,12 @@ def read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from error
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _OneOfEachKey)  # it is a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark is not None else ""
-        raise ConfigError(f"{path}:{where} is not YAML: {getattr(error, 'problem', None) or error}") from error
+        what = "" if isinstance(error, yaml.constructor.ConstructorError) else " is not YAML:"
+        raise ConfigError(f"{path}:{where}{what} {getattr(error, 'problem', None) or error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: a mapping of keys to values is wanted, not {type(content).__name__}")
     return content
@@ -101,12 +123,33 @@ def build(kind: type[T], content: Any, path: Path, where: str) -> T:
     """A dataclass filled from a mapping, nested ones included. `where`: the key it stands under. Raises ConfigError."""
     _check_keys(kind, content, path, where)
     try:
-        return TypeAdapter(kind).validate_python(content)
+        built = TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join([where, *(str(part) for part in first["loc"])])
         shown = f", not {first['input']!r}" if isinstance(first["input"], str | int | float | bool | Decimal) else ""
         raise ConfigError(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}{shown}") from error
+    _check_values(built, path, where)
+    return built
+
+
+def _check_values(built: Any, path: Path, where: str) -> None:
+    """What no field can mean, whoever it belongs to: no number, no time at all, a maximum below its minimum, a price far off."""
+    values = {f.name: getattr(built, f.name) for f in fields(built)}
+    for name, value in values.items():
+        if is_dataclass(value):
+            _check_values(value, path, f"{where}.{name}")
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, float | Decimal) and not math.isfinite(number):
+                raise ConfigError(f"{path}: {where}.{name}: a finite number is wanted, not {number}")
+            if "slippage_bps" in name and number > SLIPPAGE_BPS_MAX:
+                raise ConfigError(f"{path}: {where}.{name}: slippage above {SLIPPAGE_BPS_MAX} bps (2 %) can't be meant")
+            least = 0 if name.endswith("_min") else 1
+            if "_ms" in name and isinstance(number, int) and number < least:
+                raise ConfigError(f"{path}: {where}.{name}: at least {least} ms are wanted, not {number}")
+        lower = values.get(f"{name.removesuffix('_max')}_min") if name.endswith("_max") else None
+        if lower is not None and value is not None and value < lower:
+            raise ConfigError(f"{path}: {where}.{name}: {value} is below {name.removesuffix('_max')}_min, which is {lower}")
 
 
 def _check_keys(kind: Any, content: Any, path: Path, where: str) -> None:

@@ -16,6 +16,7 @@ from exchange_clients.domain.funding import HOURS_PER_YEAR
 from exchange_clients.domain.instruments import Instrument
 from exchange_clients.domain.market import OrderBook
 from exchange_clients.domain.side import Side
+from exchange_clients.domain.spellings import Spellings
 from exchange_clients.trading.events import (
     AccountSeen,
     Candidate,
@@ -57,7 +58,8 @@ Market = tuple[str, str]
 class FundingArbitrageConfig:
     """`size_usd`: notional of one leg. `rounds_max`: pairs to open and close before finishing (None = no end).
     `horizon_hours`: over which costs are spread when a candidate is judged. `symbols`: only these (empty = all);
-    `exclude`: never these. `look_ms_max`: how long a candidate may take to show its books; `look_again_ms`: how long one
+    `exclude`: never these; both in any case, under an alias or as a venue spells them.
+    `look_ms_max`: how long a candidate may take to show its books; `look_again_ms`: how long one
     that was turned down is left alone.
     """
 
@@ -78,6 +80,8 @@ class FundingArbitrageConfig:
     def __post_init__(self) -> None:
         if self.size_usd <= 0 or self.leverage < 1 or self.positions_max < 1 or self.horizon_hours <= 0:
             raise ValueError("size_usd and horizon_hours must be positive, leverage and positions_max at least 1")
+        if self.rounds_max is not None and self.rounds_max < 1:
+            raise ValueError("rounds_max must be at least 1; leave it out for no end")
 
     def scaled(self, speed: float) -> FundingArbitrageConfig:
         """The same on a clock `speed` times as fast as the wire. How long a pair is held is market time and stays."""
@@ -112,6 +116,9 @@ class FundingArbitrageStrategy(BaseStrategy):
         self._pairs_used = pairs_used
         self._venues: dict[str, VenueReady] = {}
         self._listed: dict[Market, Instrument] = {}
+        self._symbols: frozenset[str] = frozenset()
+        self._excluded: frozenset[str] = frozenset()
+        self._has_checked_symbols = False
         self._books: dict[Market, tuple[OrderBook, int]] = {}
         self._accounts: dict[str, AccountSeen] = {}
         self._lost: dict[tuple[str, str, str | None], FeedLost] = {}
@@ -136,6 +143,7 @@ class FundingArbitrageStrategy(BaseStrategy):
             case VenueReady(venue=venue):
                 self._venues[venue] = event
                 self._listed.update({(i.venue, i.symbol): i for i in event.instruments})
+                self._symbols, self._excluded = self._meant(self._config.symbols), self._meant(self._config.exclude)
             case BookEvent(book=book):
                 self._books[(book.venue, book.symbol)] = (book, now_ms)
             case AccountSeen(venue=venue):
@@ -148,8 +156,10 @@ class FundingArbitrageStrategy(BaseStrategy):
                 self._lost.pop((venue, feed, symbol), None)
             case OpportunitiesRanked(candidates=candidates):
                 self._candidates = candidates
+                return self._check_symbols()
             case OpportunitiesLost():
                 self._candidates = ()
+                return self._check_symbols()
             case PairApproved(plan=plan):
                 return self._open(plan, now_ms)
             case IntentBlocked(intent=OpenPairIntent(), reason=reason):
@@ -164,6 +174,31 @@ class FundingArbitrageStrategy(BaseStrategy):
                     pair.request_exit(reason)
                 return () if self.pairs else (Finish(reason),)
         return ()
+
+    # Symbols
+
+    def _spellings(self) -> Spellings:
+        return Spellings((i.symbol, i.venue_symbol) for i in self._listed.values())
+
+    def _meant(self, names: Sequence[str]) -> frozenset[str]:
+        spellings = self._spellings()
+        return frozenset(meant for name in names if (meant := spellings.meant(name)) is not None)
+
+    def _check_symbols(self) -> tuple[Intent, ...]:
+        """Say once, when all venues have told what they list, which of the wanted symbols can't be paired; idle for none."""
+        if self._has_checked_symbols:
+            return ()
+        self._has_checked_symbols, spellings = True, self._spellings()
+        unpaired: list[str] = []
+        for name in self._config.symbols:
+            meant = spellings.meant(name)
+            venues = sorted(venue for venue, symbol in self._listed if symbol == meant)
+            if len(venues) < 2:
+                where = f"listed on {venues[0]} only" if venues else f"not listed{spellings.hint(name)}"
+                unpaired.append(f"symbols: {name!r} can't be paired: {where}")
+        told = (StandStill("; ".join(unpaired)),) if unpaired else ()
+        hopeless = unpaired and len(unpaired) == len(self._config.symbols) and not self.pairs
+        return (*told, Finish("none of the symbols can be paired")) if hopeless else told
 
     # Pairs
 
@@ -275,8 +310,8 @@ class FundingArbitrageStrategy(BaseStrategy):
         name = (candidate.symbol, candidate.long_venue, candidate.short_venue)
         return (
             not candidate.stale
-            and (not config.symbols or candidate.symbol in config.symbols)
-            and candidate.symbol not in config.exclude
+            and (not config.symbols or candidate.symbol in self._symbols)
+            and candidate.symbol not in self._excluded
             and candidate.net_apr_percent is not None
             and candidate.net_apr_percent >= config.net_apr_percent_min
             and candidate.breakeven_hours is not None

@@ -9,9 +9,9 @@ from decimal import Decimal
 import msgspec
 
 from exchange_clients.domain.account import FeeRates
-from exchange_clients.domain.assets import identify
 from exchange_clients.domain.funding import FundingObservation
 from exchange_clients.domain.market import MarketStats
+from exchange_clients.domain.spellings import Spellings
 from exchange_clients.domain.times import to_ms
 
 
@@ -100,9 +100,8 @@ class MarketTable:
         for market in sorted(self.markets, key=lambda m: (m.symbol, m.dex, _rank(m))):
             chosen.setdefault(market.symbol, {})[market.dex] = market
         self.by_symbol: Mapping[str, Mapping[str, Market]] = chosen
-        self._symbols = {symbol.casefold(): symbol for symbol in chosen}
+        self._spellings = Spellings((m.symbol, m.observation.venue_symbol) for m in self.markets)
         self._venue_symbols = {(m.dex, m.observation.venue_symbol.casefold()): m for m in self.markets}
-        self._spellings = {m.observation.venue_symbol.casefold(): m.symbol for m in self.markets}
 
     @property
     def updated_at(self) -> datetime | None:
@@ -115,11 +114,7 @@ class MarketTable:
 
     def symbol(self, name: str) -> str | None:
         """The listed base asset that `name` means: itself, an alias of it, or a venue's spelling; None when nothing does."""
-        plain = name.strip().casefold()
-        if plain in self._symbols:
-            return self._symbols[plain]
-        by_alias = self._symbols.get(identify(_alias(name.strip())).base.casefold())
-        return by_alias or self._spellings.get(plain)
+        return self._spellings.meant(name)
 
     def of_dex(self, dex: str) -> dict[str, Market]:
         """The markets that stand for their symbols on one venue, by symbol."""
@@ -134,9 +129,3 @@ class MarketTable:
 
 def _rank(market: Market) -> tuple[bool, float]:
     return market.observation.rate is not None, market.open_interest_usd or 0.0
-
-
-def _alias(name: str) -> str:
-    """`name` as the alias table spells it: its lower-case prefixes are `k`, the assets upper case."""
-    upper = name.upper()
-    return "k" + upper[1:] if upper.startswith("K") and identify("k" + upper[1:]).base != "k" + upper[1:] else upper

@@ -139,12 +139,20 @@ def ports_file(tmp_path: Path, told: dict) -> Path:
     return path
 
 
-def test_unknown_symbol(root: Path, tmp_path: Path, sandbox: dict) -> None:
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ("symbols: [NOSUCHCOIN]", ("settings.symbols", "NOSUCHCOIN")),
+        ("symbols: [btc, ETHH]", ("settings.symbols", "'ETHH'", "did you mean", "ETH")),
+        ("exclude: [ETHH]", ("settings.exclude", "'ETHH'", "did you mean", "ETH")),
+    ],
+)
+def test_unknown_symbol(root: Path, tmp_path: Path, sandbox: dict, settings: str, parts: tuple[str, ...]) -> None:
     config = tmp_path / "bot.yaml"
-    config.write_text(GOOD + "settings:\n  symbols: [NOSUCHCOIN]\n")
+    config.write_text(GOOD + f"settings:\n  {settings}\n")
     told = ports_file(tmp_path, sandbox)
     result = runbot(root, "run", "--config", str(config), "--environment", "sandbox", "--sandbox", str(told), cwd=tmp_path)
-    must_say(result, "NOSUCHCOIN")
+    must_say(result, *parts)
 
 
 @pytest.mark.parametrize("venue", registry.names())

@@ -152,6 +152,31 @@ def test_a_pair_that_fell_out_of_the_ranking_is_asked_for_by_name_and_left(tmp_p
     assert stage.positions() == {} and report.adds_up
 
 
+@pytest.mark.parametrize(("name", "meant"), [("eth", "ETH"), ("ETH-PERP", "ETH"), ("kPEPE", "PEPE"), ("KPEPE-perp", "PEPE")])
+def test_symbols_are_matched_as_people_write_them(tmp_path: Path, name: str, meant: str) -> None:
+    stage = BotWorld(4, tmp_path / "j.db", more_symbols=("PEPE",))
+    stage.settings = replace(stage.settings, symbols=(name,))
+    in_world(stage, lambda: stopped_after(stage, 120, exit_positions=True))
+    assert {told.plan.symbol for told in stage.told if isinstance(told, PairOpening)} == {meant}
+
+
+def test_an_excluded_symbol_is_never_traded_however_it_is_written(tmp_path: Path) -> None:
+    stage = BotWorld(4, tmp_path / "j.db", more_symbols=("PEPE",))
+    stage.settings = replace(stage.settings, exclude=("eth-perp",))
+    in_world(stage, lambda: stopped_after(stage, 120, exit_positions=True))
+    assert {told.plan.symbol for told in stage.told if isinstance(told, PairOpening)} == {"PEPE"}
+
+
+def test_a_symbol_that_means_nothing_is_told_with_a_hint_and_not_waited_for(tmp_path: Path) -> None:
+    stage = BotWorld(4, tmp_path / "j.db")
+    stage.settings = replace(stage.settings, symbols=("ETHH",))
+    report = stage.run(1)
+    assert report.reason == "none of the symbols can be paired"
+    assert "symbols: 'ETHH' can't be paired: not listed; did you mean ETH?" in [
+        t.text for t in stage.told if isinstance(t, Notice)
+    ]
+
+
 def test_a_bug_stops_the_bot_loudly(tmp_path: Path) -> None:
     stage = BotWorld(4, tmp_path / "j.db")
 

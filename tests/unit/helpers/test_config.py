@@ -13,7 +13,7 @@ from strategies.factory import UnknownStrategy, kind
 GOOD = """
 strategy: funding_arbitrage
 bot: {venues: [a, b], journal: x.db}
-settings: {size_usd: 250.5, execution: {hedge_slippage_bps: [5, 50]}, exit: {hold_ms_max: 60000}}
+settings: {size_usd: 250.5, execution: {hedge_slippage_bps: [5, 50]}, exit: {hold_ms_min: 0, hold_ms_max: 60000}}
 risk: {leverage_max: 3}
 """
 
@@ -53,6 +53,20 @@ def test_the_file_that_comes_with_the_product_shows_the_defaults(root: Path) -> 
         (GOOD + "zzz: 1", "unknown key zzz; known are strategy, settings, bot, risk"),
         ("- a\n- b\n", "a mapping of keys to values is wanted, not list"),
         ("a: [1\nb: 2\n", "line 2 is not YAML"),
+        (GOOD + "risk: {}\n", "line 6 risk is given twice"),
+        (GOOD.replace("{size_usd", "{size_usd: 10, size_usd"), "line 4 size_usd is given twice"),
+        (
+            GOOD.replace("250.5", "250.5, net_apr_percent_min: .nan"),
+            "settings.net_apr_percent_min: a finite number is wanted, not nan",
+        ),
+        (GOOD.replace("[5, 50]", "[5, .inf]"), "hedge_slippage_bps: a finite number is wanted, not inf"),
+        (GOOD.replace("[5, 50]", "[5, 5000]"), "slippage above 200 bps (2 %) can't be meant"),
+        (GOOD.replace("[5, 50]", "[5, 50], retry_ms: -1"), "settings.execution.retry_ms: at least 1 ms are wanted, not -1"),
+        (GOOD.replace("[5, 50]", "[5, 50], stale_after_ms: 0"), "settings.execution.stale_after_ms: at least 1 ms are wanted"),
+        (GOOD.replace("journal: x.db", "gone_after_ms: 0"), "bot.gone_after_ms: at least 1 ms are wanted, not 0"),
+        (GOOD.replace("hold_ms_min: 0, ", ""), "settings.exit.hold_ms_max: 60000 is below hold_ms_min, which is 3600000"),
+        (GOOD.replace("250.5", "250.5, leverage: 50"), "settings.leverage: 50 is above risk.leverage_max, which is 3"),
+        (GOOD.replace("250.5", "250.5, rounds_max: 0"), "rounds_max must be at least 1"),
         ("bot: {}", "strategy: the name of a strategy is wanted"),
     ],
 )
