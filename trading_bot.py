@@ -17,6 +17,7 @@ from typing import Protocol
 
 from exchange_clients.base import BaseExchangeClient, Capability
 from exchange_clients.domain.instruments import Instrument
+from exchange_clients.errors import Misconfigured
 from exchange_clients.trading.beliefs import Beliefs, OpenPair
 from exchange_clients.trading.errands import Call, Errands
 from exchange_clients.trading.events import (
@@ -66,6 +67,9 @@ from helpers.journal import Journal
 from helpers.narrator import Narrator
 from helpers.risk_manager import Approved, Blocked, Exposure, RiskLimits, review
 from strategies.base_strategy import BaseStrategy
+
+CLOCK_OFF_MS_MAX = 5_000
+"""How far our clock may be from a venue's, in ms of the wire. Signatures and funding go by the venue's."""
 
 _DAY_MS = 86_400_000
 _LOOK_BACK_MS = 60_000
@@ -205,8 +209,9 @@ class TradingBot:
     async def _meet(self, venue: str) -> None:
         """What a venue lists, charges and holds for us. Refuses positions that the journal does not know."""
         client = self._clients[venue]
-        await client.verify_access()
         instruments = tuple(await client.fetch_instruments())
+        _check_clock(venue, client.clock_ahead_ms)
+        await client.verify_access()
         fees = await client.fetch_fee_rates()
         positions = await client.fetch_positions()
         self._wallets[venue] = (await client.fetch_balance()).wallet
@@ -438,6 +443,16 @@ class TradingBot:
         for pair in self.beliefs.open_pairs.values():
             if venue in pair.plan.venues:
                 self._ask_funding(pair)
+
+
+def _check_clock(venue: str, ahead_ms: int | None) -> None:
+    """Before anything is signed: a venue that takes nothing of ours any more would take it in the middle of a pair, too.
+
+    Unknown is not refused. Raises Misconfigured.
+    """
+    if ahead_ms is not None and abs(ahead_ms) > CLOCK_OFF_MS_MAX:
+        how = f"about {abs(ahead_ms) / 1000:.0f} s {'ahead of' if ahead_ms > 0 else 'behind'}"
+        raise Misconfigured(venue, "clock", f"this machine's clock is {how} the venue's; set it, nothing was opened")
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:

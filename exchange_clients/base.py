@@ -176,6 +176,14 @@ class MarketClient(ABC):
 class BaseExchangeClient(MarketClient):
     """A trading client for one account. One instance per account and process."""
 
+    @property
+    def clock_ahead_ms(self) -> int | None:
+        """How far our clock is certainly ahead of the venue's, negative: behind, in ms of the wire; 0 when it may be right.
+
+        By the venue's latest reply, whatever it was. None: nothing was asked yet, or the venue does not say.
+        """
+        return None
+
     async def verify_access(self) -> None:
         """Make sure that the credentials may act for the account; moves nothing. Ask before the first order.
 

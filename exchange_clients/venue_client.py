@@ -39,6 +39,10 @@ class VenueClient(BaseExchangeClient):
     async def close(self) -> None:
         await self._stream.close()
 
+    @property
+    def clock_ahead_ms(self) -> int | None:
+        return self._session.clock_ahead_ms
+
     def _credential(self, name: str) -> str:
         """Raises Misconfigured when it is not given."""
         value = self._credentials.get(name) if self._credentials is not None else ""

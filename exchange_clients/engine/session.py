@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
+from exchange_clients.engine.clock_reading import ClockReading
 from exchange_clients.engine.endpoint import Call, Endpoint, Meter, Retry
 from exchange_clients.engine.rate_limit import ACT_WAIT_S_MAX, SHARES, URGENT_SHARE, WAIT_S_MAX
 from exchange_clients.engine.redaction import redact_text
@@ -72,6 +73,13 @@ class Session:
         self._wiring = wiring
         self._dialect = dialect
         self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
+        self._reading: ClockReading | None = None
+
+    @property
+    def clock_ahead_ms(self) -> int | None:
+        """How far our clock is ahead of the venue's by its latest reply, negative: behind, in ms of the wire; None: it does not say."""
+        ahead_ms = None if self._reading is None else self._reading.ahead_ms()
+        return None if ahead_ms is None else round(ahead_ms / self._wiring.clock.speed)
 
     async def call(
         self,
@@ -122,11 +130,12 @@ class Session:
                 self._venue, endpoint.name, "it could not be sent in time, and later would be too late; nothing was sent"
             )
         request = dialect.sign(call, self._request(call))
-        asked_at = now()
+        asked_at, asked_ms = now(), self._wiring.clock.now_ms()
         try:
             response = await self._wiring.http.request(request)
         except TransportFailure as failure:
             raise self._transport_error(endpoint, failure) from failure
+        self._reading = ClockReading.of(response, asked_ms, self._wiring.clock.now_ms()) or self._reading
         if self._wiring.observer is not None:
             self._wiring.observer.reply(endpoint, response, now() - asked_at)
         if 300 <= response.status < 400:

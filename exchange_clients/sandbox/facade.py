@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from email.utils import formatdate
 from hashlib import sha256
 from typing import ClassVar, Protocol
 
+from exchange_clients.engine.clock import Clock
 from exchange_clients.engine.transport import HttpRequest, HttpResponse
 
 
@@ -37,6 +39,9 @@ class Facade(ABC):
     `request.url` as handed in holds path and query only, the venue's path prefix included (`/api/v1/info`).
     """
 
+    clock: Clock | None = None
+    """What the venue goes by, where it goes by one."""
+
     venue: ClassVar[str]
     book_marker: ClassVar[bytes]
     """Bytes that occur in every WebSocket frame of a book and in no other; faults use it to make gaps."""
@@ -44,6 +49,13 @@ class Facade(ABC):
     @abstractmethod
     def handle(self, request: HttpRequest, address: str) -> HttpResponse:
         """Answer one request from `address` (rate limits are kept per address) the way the venue would, errors included."""
+
+    def dated(self, response: HttpResponse) -> HttpResponse:
+        """The reply as a host sends it: with the `Date` of the venue's clock. A venue without one says nothing of it."""
+        if self.clock is None:
+            return response
+        date = formatdate(self.clock.now_ms() // 1000, usegmt=True)
+        return HttpResponse(response.status, response.body, {"date": date, **response.headers})
 
     @abstractmethod
     def connect(self, opening: HttpRequest, peer: Peer) -> FacadeSocket:

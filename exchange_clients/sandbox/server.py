@@ -93,7 +93,7 @@ class SandboxServer:
         fault = self._faults.on_request(facade, asked)
         if fault is FaultKind.REFUSED_CONNECTION:
             return _cut(request)
-        response = facade.handle(asked, request.remote or _HOST)
+        response = facade.dated(facade.handle(asked, request.remote or _HOST))
         if fault is FaultKind.LOST_REPLY:
             return _cut(request)
         if fault is FaultKind.SERVER_ERROR:

@@ -23,6 +23,7 @@ class StreamingFacade(Facade):
     A channel in several kinds is named `<channel>@<kind>`.
     """
 
+    clock: Clock
     book_channel: ClassVar[str]
 
     def __init__(self, exchange: SandboxExchange) -> None:

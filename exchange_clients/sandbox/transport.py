@@ -79,7 +79,7 @@ class MemoryTransport:
 
     async def _carry(self, facade: Facade, request: HttpRequest, fault: FaultKind | None) -> HttpResponse:
         await asyncio.sleep(self._latency())
-        response = facade.handle(request, _ADDRESS)
+        response = facade.dated(facade.handle(request, _ADDRESS))
         await asyncio.sleep(self._latency())
         if fault is FaultKind.LOST_REPLY:
             raise TransportFailure(f"{facade.venue} closed the connection before it replied", sent=True)

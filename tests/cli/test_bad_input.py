@@ -155,6 +155,17 @@ def test_unknown_symbol(root: Path, tmp_path: Path, sandbox: dict, settings: str
     must_say(result, *parts)
 
 
+@pytest.mark.parametrize(("skew_ms", "said"), [(-30_000, "s behind"), (30_000, "s ahead of")])
+def test_a_clock_that_is_off(root: Path, tmp_path: Path, sandbox: dict, skew_ms: int, said: str) -> None:
+    config = tmp_path / "bot.yaml"
+    config.write_text(GOOD)
+    speed, real, market = (sandbox["clock"] or "1.0:0:0").split(":")
+    told = ports_file(tmp_path, {**sandbox, "clock": f"{speed}:{real}:{int(market) + skew_ms}"})
+    result = runbot(root, "run", "--config", str(config), "--environment", "sandbox", "--sandbox", str(told), cwd=tmp_path)
+    must_say(result, "clock", said)
+    assert "opening" not in result.stdout
+
+
 @pytest.mark.parametrize("venue", registry.names())
 def test_malformed_key(root: Path, tmp_path: Path, sandbox: dict, venue: str) -> None:
     config = tmp_path / "bot.yaml"

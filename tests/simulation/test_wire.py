@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from exchange_clients import registry
+from exchange_clients.engine.clock import LoopClock
+from exchange_clients.errors import Misconfigured
 from exchange_clients.sandbox.faults import Fault, FaultKind
 from exchange_clients.trading.progress import FundingReceived
 from tests.support.bot_world import net
@@ -26,6 +28,33 @@ def must_end_well(stage: WireWorld, hours: float = 2.0) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_a_round(tmp_path: Path, seed: int) -> None:
     must_end_well(WireWorld(seed, tmp_path / "journal.sqlite3"))
+
+
+class Skewed(WireWorld):
+    """The machine's clock is `skew_s` ahead of the venues'."""
+
+    skew_s = 0
+
+    def client_clock(self, clock: LoopClock) -> LoopClock:
+        return LoopClock(clock.now_ms() + self.skew_s * 1000)
+
+
+@pytest.mark.parametrize("skew_s", [-4, 4])
+def test_a_clock_that_is_nearly_right_trades(tmp_path: Path, skew_s: int) -> None:
+    stage = Skewed(3, tmp_path / "journal.sqlite3")
+    stage.skew_s = skew_s
+    must_end_well(stage)
+
+
+@pytest.mark.parametrize("venue", registry.names())
+@pytest.mark.parametrize(("skew_s", "said"), [(-20, "20 s behind"), (20, "19 s ahead of")])
+def test_a_clock_that_is_off_is_refused_before_anything_is_sent(tmp_path: Path, venue: str, skew_s: int, said: str) -> None:
+    others = [name for name in registry.names() if name != venue]
+    stage = Skewed(3, tmp_path / "journal.sqlite3", venues=(venue, *others))
+    stage.skew_s = skew_s
+    with pytest.raises(Misconfigured, match=f"{venue} clock: this machine's clock is about {said} the venue's"):
+        stage.run()
+    assert stage.positions() == {} and stage.venue_log() == []
 
 
 def test_a_week_within_seconds(tmp_path: Path, long_run: bool) -> None:

@@ -90,6 +90,10 @@ class WireWorld:
     start_ms: int = START_MS
     told: list[Progress] = field(default_factory=list)
 
+    def client_clock(self, clock: LoopClock) -> LoopClock:
+        """What the machine of the bot goes by; `clock` is the venues'."""
+        return clock
+
     def run(self, hours: float = 2.0) -> Report:
         """One bot from start to end on a fresh virtual loop."""
         return run_virtual(lambda: self._main(hours))
@@ -106,7 +110,9 @@ class WireWorld:
             adapters: list[BaseFundingAdapter] = []
             for venue in self.venues:
                 spec = registry.spec(venue)
-                wiring = memory_wiring(spec, transport, clock, self.accounts[venue], Random(f"{self.seed} {venue}"))
+                wiring = memory_wiring(
+                    spec, transport, self.client_clock(clock), self.accounts[venue], Random(f"{self.seed} {venue}")
+                )
                 clients[venue] = await stack.enter_async_context(spec.client_class()(wiring))
                 adapters.append(await stack.enter_async_context(spec.adapter_class()(wiring)))
             journal = stack.enter_context(Journal(self.journal))

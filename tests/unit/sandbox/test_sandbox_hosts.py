@@ -274,6 +274,15 @@ async def test_loopback_carries_requests_and_frames(hosted: Hosted) -> None:
     await http.close()
 
 
+async def test_replies_carry_the_date_of_the_venues_clock(hosted: Hosted) -> None:
+    hosted.facade.clock = SystemClock.starting_at(1_767_355_200_000, 0.001)
+    http = AiohttpTransport()
+    for _ in range(2):
+        reply = await http.request(HttpRequest("GET", f"http://127.0.0.1:{hosted.port}/"))
+        assert reply.headers["date"] == "Fri, 02 Jan 2026 12:00:00 GMT"
+    await http.close()
+
+
 @pytest.mark.parametrize("hosted", [["lost_reply", "server_error:echo:2", "refused_connection:echo:3"]], indirect=True)
 async def test_faults_strike_over_loopback(hosted: Hosted) -> None:
     http = AiohttpTransport()
