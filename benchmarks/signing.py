@@ -46,7 +46,8 @@ def measure(venue: str, rounds: int, progress: Callable[[str], None]) -> Row:
         _add(row, NAMES["place_order"], ours["us"]["place_order"])
         _add(row, NAMES["signature"], ours["us"]["signature"])
         try:
-            window_ms = str(ours["check"].get("expiry_window", 0))
+            check = ours["check"]
+            window_ms = str(check.get("expiry_window") or check.get("expiresAfter", orders.TIME_MS) - orders.TIME_MS)
             sdk = _run(python_of(environment), script, [venue, str(count), window_ms])
         except Unavailable as why:
             if number == 0:

@@ -21,6 +21,7 @@ def main() -> None:
     markets: Any = {"universe": [{"name": "BTC", "szDecimals": 5}]}
     wallet = eth_account.Account.from_key(orders.HYPERLIQUID_KEY)
     exchange = Exchange(wallet, "http://127.0.0.1:1", meta=markets, spot_meta=nothing)
+    exchange.set_expires_after(orders.TIME_MS + int(sys.argv[3]))
     sent: list[str] = []
     exchange.post = lambda path, payload: sent.append(json.dumps(payload))
     cloid = Cloid.from_str("0x" + orders.CLIENT_ORDER_ID.replace("-", ""))
@@ -31,7 +32,7 @@ def main() -> None:
 
     us = cpu_us(order, int(sys.argv[2]))
     body = json.loads(sent[0])
-    report({"sdk": us}, {name: body[name] for name in ("action", "nonce", "signature")})
+    report({"sdk": us}, {name: body[name] for name in ("action", "nonce", "signature", "expiresAfter")})
 
 
 if __name__ == "__main__":

@@ -88,7 +88,12 @@ def login_replies() -> dict[str, Any]:
     """What a venue says before it lets anybody trade, by a part of the address."""
     now_s = orders.TIME_MS // 1000
     claims = urlsafe_b64encode(json.dumps({"iat": now_s - 1, "exp": now_s + 300}).encode()).decode().rstrip("=")
-    return {"/system/config": {"starknet_chain_id": orders.PARADEX_CHAIN}, "/auth": {"jwt_token": f"e30.{claims}.x"}}
+    account = {"role": "user"}
+    return {
+        "/info": account,
+        "/system/config": {"starknet_chain_id": orders.PARADEX_CHAIN},
+        "/auth": {"jwt_token": f"e30.{claims}.x"},
+    }
 
 
 def credentials(venue: str) -> Credentials:
@@ -146,9 +151,9 @@ def bare(venue: str, body: dict[str, Any]) -> tuple[Callable[[], Any], Callable[
     if venue == "hyperliquid":
         signer, action = hyperliquid.Signer(orders.HYPERLIQUID_KEY), body["action"]
         key, digest = coincurve.PrivateKey(bytes.fromhex(orders.HYPERLIQUID_KEY[2:])), bytes(range(32))
-        check = {name: body[name] for name in ("action", "nonce", "signature")}
+        check = {name: body[name] for name in ("action", "nonce", "signature", "expiresAfter")}
         return (
-            lambda: signer.sign_action(action, body["nonce"], False),
+            lambda: signer.sign_action(action, body["nonce"], False, None, body["expiresAfter"]),
             lambda: key.sign_recoverable(digest, hasher=None),
             check,
         )

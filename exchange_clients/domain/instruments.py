@@ -106,10 +106,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.venue} {self.venue_symbol}: {size!r} is not a size")
         return plain((number / self.lot_size).to_integral_value(ROUND_DOWN) * self.lot_size)
 
-    @exact
     def is_whole_lots(self, size: Decimal) -> bool:
         """Whether `size` (venue units) is on the grid of lots."""
-        return size % self.lot_size == 0
+        return not EXACT.remainder(size, self.lot_size)
 
     def _number(self, number: object, what: str) -> Decimal:
         """Numbers beyond `±EXPONENT_MAX` powers of ten are no price or size of anything."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -101,25 +102,28 @@ class Session:
         if endpoint.private and self._wiring.credentials is None:
             raise Misconfigured(self._venue, endpoint.name, "this call needs credentials and none were given")
         call = Call(endpoint, path or {}, {k: v for k, v in (query or {}).items() if v is not None}, payload)
-        is_act, now = endpoint.retry is Retry.ACT, asyncio.get_running_loop().time
+        is_act, now = endpoint.retry is Retry.ACT, asyncio.get_running_loop().time  # looked up once: it costs a system call
         share = URGENT_SHARE if urgent or endpoint.urgent else SHARES[endpoint.retry]
         deadline = now() + within_s if is_act else math.inf
         try:
             return await repeat(
-                endpoint.retry, lambda: self._once(call, share, deadline), self._wiring.random, deadline - now()
+                endpoint.retry, lambda: self._once(call, share, deadline, now), self._wiring.random, deadline - now()
             )
         except Refused as refused:
             if now() > deadline or not await self._dialect.recover(refused):
                 raise
-        return await repeat(endpoint.retry, lambda: self._once(call, share, deadline), self._wiring.random, deadline - now())
+        return await repeat(
+            endpoint.retry, lambda: self._once(call, share, deadline, now), self._wiring.random, deadline - now()
+        )
 
-    async def _once(self, call: Call, share: float, deadline: float) -> Any:
+    async def _once(self, call: Call, share: float, deadline: float, now: Callable[[], float]) -> Any:
         endpoint, dialect, limits = call.endpoint, self._dialect, self._wiring.limits
-        now = asyncio.get_running_loop().time
         try:
             for meter, weight in dialect.draws(call):
-                within_s = min(WAIT_S_MAX, deadline - now())
-                await limits.take(self._venue, endpoint.name, meter, dialect.meter_key(call, meter), weight, share, within_s)
+                key = dialect.meter_key(call, meter)
+                if limits.try_take(self._venue, meter, key, weight, share, now()) > 0:
+                    within_s = min(WAIT_S_MAX, deadline - now())
+                    await limits.take(self._venue, endpoint.name, meter, key, weight, share, within_s)
         except RateLimited as spent:
             if endpoint.retry is Retry.READ:
                 raise

@@ -362,8 +362,9 @@ async def test_private_calls_draw_on_the_budget_of_the_address_too(on: Set) -> N
     drawn: list[tuple[str, str]] = []
 
     class Counted(RateLimits):
-        async def take(self, venue: str, operation: str, meter: Meter, key: str, *_: Any) -> None:
+        def try_take(self, venue: str, meter: Meter, key: str, *_: Any) -> float:
             drawn.append((meter.name, key))
+            return 0.0
 
     request = await on.order()
     async with ParadexClient(replace(on.wiring, limits=Counted())) as client:
