@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from exchange_clients.domain.events import BookEvent
@@ -141,16 +141,6 @@ class BookBuilder:
         if asks:
             self._asks.take(asks)
         return True
-
-    def put_bids(self, levels: Iterable[Level]) -> None:
-        """Set bid levels; size 0 removes one."""
-        for level in levels:
-            self.put_bid(level.price, level.size)
-
-    def put_asks(self, levels: Iterable[Level]) -> None:
-        """Set ask levels; size 0 removes one."""
-        for level in levels:
-            self.put_ask(level.price, level.size)
 
     def state(self, depth: int | None) -> BookEvent | None:
         """The best `depth` levels a side, as of `time_ms`; None before a snapshot. Raises Gap as `book` does."""

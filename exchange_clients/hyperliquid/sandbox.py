@@ -28,6 +28,7 @@ from exchange_clients.sandbox.facade import FacadeSocket, Peer, account_seed
 from exchange_clients.sandbox.levels import grouped, impact_price, mid
 from exchange_clients.sandbox.meter import SpentMeter
 from exchange_clients.sandbox.nonces import NonceWindow
+from exchange_clients.sandbox.payments import rates_paid
 from exchange_clients.sandbox.principals import LedAccount, Principals
 from exchange_clients.sandbox.routed import MALFORMED, Refusal
 from exchange_clients.sandbox.rules import MS_PER_HOUR, DiscreteFunding, Listing, VenueRules
@@ -406,7 +407,7 @@ class HyperliquidSandbox(StreamingFacade):
 
     def _funding_history(self, query: dict[str, Any]) -> list[dict[str, Any]]:
         coin, until_ms = query["coin"], query.get("endTime") or self.clock.now_ms()
-        paid = self.exchange.settled_rates(coin, query["startTime"], until_ms, 500)
+        paid = rates_paid(self.exchange, coin, query["startTime"], until_ms + 1)[:500]
         return [{"coin": coin, "fundingRate": exact(rate), "premium": "0.0", "time": hour} for hour, rate in paid]
 
     # Accounts

@@ -38,7 +38,7 @@ def rates_accruing(exchange: ExchangeReads, venue_symbol: str, since_ms: int, st
 
 
 def rates_paid(exchange: ExchangeReads, venue_symbol: str, since_ms: int, until_ms: int) -> list[tuple[int, Decimal]]:
-    """(time, rate) of every payment in [since_ms, until_ms] that is over, oldest first; unknown rates are left out."""
+    """(time, rate) of every payment in [since_ms, until_ms) that is over, oldest first; unknown rates are left out."""
     period_ms = exchange.rules.funding.period_ms
     first = next_boundary_ms(max(since_ms, exchange.prices.start_ms) - 1, period_ms)
     times = range(first, min(until_ms, exchange.clock.now_ms() + 1), period_ms)

@@ -48,13 +48,6 @@ class ExchangeReads:
         """The funding rate at `at_ms`; None when unknown or when the market had no prices then."""
         return None if self.find_state(venue_symbol, at_ms) is None else self.markets.funding_rate(venue_symbol, at_ms)
 
-    def settled_rates(self, venue_symbol: str, start_ms: int, end_ms: int, rows_max: int) -> list[tuple[int, Decimal]]:
-        """(when, rate) of what was paid at every boundary in [start, end] until now, oldest first; unknown ones are left out."""
-        period_ms, until_ms = self.rules.funding.period_ms, min(end_ms, self.clock.now_ms())
-        first_ms = -(-max(start_ms, self.prices.start_ms) // period_ms) * period_ms
-        found = ((at_ms, self.rate_at(venue_symbol, at_ms - 1)) for at_ms in range(first_ms, until_ms + 1, period_ms))
-        return [(at_ms, rate) for at_ms, rate in found if rate is not None][:rows_max]
-
     def earlier(self, venue_symbol: str, ago_ms: int) -> MarketState | None:
         """The market as it stood so long ago, or when prices begin."""
         return self.find_state(venue_symbol, max(self.clock.now_ms() - ago_ms, self.prices.start_ms))

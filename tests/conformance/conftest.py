@@ -9,7 +9,6 @@ import pytest
 
 from exchange_clients import registry
 from exchange_clients.sandbox.virtual_loop import VirtualLoop
-from tests.support.awaited import mark_awaited
 from tests.support.stage import Stage, stage
 from tests.support.venues import VENUES
 
@@ -33,7 +32,3 @@ def venue(request: pytest.FixtureRequest) -> str:
 async def on(venue: str) -> AsyncIterator[Stage]:
     async with stage(venue) as found:
         yield found
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    mark_awaited(items)

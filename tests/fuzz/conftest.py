@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, settings
 
 from tests.conftest import ROOT
 from tests.fuzz.corpus import Corpus, corpus
-from tests.support.awaited import mark_awaited
 from tests.support.venues import VENUES
 
 IS_LONG = bool(os.environ.get("PERP_LONG"))
@@ -27,10 +26,6 @@ EFFORT = settings(
 def recorded_folder() -> Path | None:
     found = Path(os.environ.get("PERP_SHARED", ROOT.parent / "shared")) / "recorded"
     return found if found.is_dir() else None
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    mark_awaited(items)
 
 
 @pytest.fixture(params=VENUES)

@@ -79,7 +79,8 @@ def test_less_than_nothing_is_no_level(level: tuple[int, int]) -> None:
 
 def test_a_book_given_out_does_not_change_afterwards() -> None:
     kept = builder()
-    kept.put_bids([Level(10.0, 1.0), Level(9.0, 1.0)])
+    kept.put_bid(10.0, 1.0)
+    kept.put_bid(9.0, 1.0)
     before = kept.book(0)
     kept.remove_bid(10.0)
     kept.reset(2)
